@@ -1,0 +1,130 @@
+/** handle_mm_fault: what one page fault of the CPU, of the kernel, or on behalf of a device does. */
+
+import { andNotMask, BLOCK_PAGES, isEmptyMask, newMask, PAGE_BYTES, setRange } from '../mask.ts';
+import { HOST, RIGHTS, type Vma } from '../model.ts';
+import { splitHugeEntry } from './huge.ts';
+import { migrateToHost } from './migrate.ts';
+import { blockOf, coversBlock, deviceOf, isAnonymous, type LinuxMmState, mapHost, notify, pageMask } from './state.ts';
+import type { FaultCause } from './types.ts';
+
+/** One page fault. False = SIGBUS, SIGSEGV or no RAM. One fault repairs one thing: a write may need a second one. */
+export function handleFault(mm: LinuxMmState, page: number, write: boolean, cause: FaultCause): boolean {
+  const { core } = mm;
+  mm.counters.faults[cause]++;
+  core.spend(mm.costs.faultNs);
+  const vma = core.vmaAt(page);
+  if (vma === null || mm.deniedVma.has(page)) return false;
+  if (write && mm.readOnlyVma.has(page)) return false;
+  const device = deviceOf(core, page);
+  if (device > 0) return comeHome(mm, page, device, cause);
+  if (mm.exclusive.has(page)) return endExclusive(mm, page);
+  const rights = core.mapping(HOST, page);
+  if (core.residence(page) === 0)
+    return rights === RIGHTS.none ? firstTouch(mm, vma, page, write) : breakZero(mm, page, write);
+  const block = blockOf(page);
+  if (rights === RIGHTS.none) {
+    mapHost(mm, block, pageMask(page), !mm.readOnlyVma.has(page));
+    return true;
+  }
+  if (write && rights < RIGHTS.write) makeWritable(mm, vma, page);
+  return true;
+}
+
+/** do_swap_page on a device-private entry. */
+function comeHome(mm: LinuxMmState, page: number, device: number, cause: FaultCause): boolean {
+  const { driver } = mm.options;
+  if (driver.migrateToRam !== undefined) return driver.migrateToRam(page, device, cause);
+  return migrateToHost(mm, device, page, page, { trigger: 'hostFault' }) === 1;
+}
+
+/** remove_device_exclusive_entry: the page was in RAM all along. */
+function endExclusive(mm: LinuxMmState, page: number): boolean {
+  const block = blockOf(page);
+  notify(mm, 'exclusive', page, page);
+  const mask = pageMask(page);
+  mm.exclusive.removeMask(block, mask);
+  mapHost(mm, block, mask, !mm.readOnlyVma.has(page));
+  return true;
+}
+
+function firstTouch(mm: LinuxMmState, vma: Vma, page: number, write: boolean): boolean {
+  const { core } = mm;
+  const block = blockOf(page);
+  if (!isAnonymous(vma)) return touchFile(mm, vma, page, write);
+  if (hugeFirstTouch(mm, vma, block, write)) return true;
+  const mask = newMask();
+  if (!write && core.host.zeroPage) {
+    mapHost(mm, block, setRange(mask, page % BLOCK_PAGES, page % BLOCK_PAGES), false);
+    mm.pageTables.add(block);
+    return true;
+  }
+  // A larger first touch fills the holes of its aligned window.
+  const pages = core.host.pageBytes / PAGE_BYTES;
+  const first = Math.max(vma.firstPage, page - (page % pages));
+  const last = Math.min(vma.lastPage, page - (page % pages) + pages - 1);
+  setRange(mask, first % BLOCK_PAGES, last % BLOCK_PAGES);
+  const taken = newMask();
+  for (let location = 0; location < core.actors.length; location++) {
+    andNotMask(mask, core.residentMask(location, block, taken));
+  }
+  andNotMask(mask, core.mappedMask(HOST, block, taken));
+  core.populate(block, mask, HOST);
+  if (pages === BLOCK_PAGES && isEmptyMask(andNotMask(setRange(taken, 0, BLOCK_PAGES - 1), mask))) {
+    mm.huge.set(block, 'page');
+  }
+  mapHost(mm, block, mask, !mm.readOnlyVma.has(page));
+  mm.pageTables.add(block);
+  return true;
+}
+
+/** do_huge_pmd_anonymous_page: needs an aligned 2 MiB of the VMA with no page table under it. */
+function hugeFirstTouch(mm: LinuxMmState, vma: Vma, block: number, write: boolean): boolean {
+  const { core, options } = mm;
+  if (options.hugePages?.(vma) !== true || !coversBlock(vma, block)) return false;
+  if (mm.pageTables.has(block) || mm.huge.has(block)) return false;
+  const all = setRange(newMask(), 0, BLOCK_PAGES - 1);
+  if (!write && core.host.zeroPage) {
+    mm.huge.set(block, 'zero');
+    mapHost(mm, block, all, false);
+    return true;
+  }
+  core.populate(block, all, HOST);
+  mm.huge.set(block, 'page');
+  mapHost(mm, block, all, !mm.readOnlyVma.has(block * BLOCK_PAGES));
+  return true;
+}
+
+/** A file page enters the page cache; a write to a private mapping makes an anonymous copy at once. */
+function touchFile(mm: LinuxMmState, vma: Vma, page: number, write: boolean): boolean {
+  const block = blockOf(page);
+  const mask = pageMask(page);
+  const isPrivate = mm.options.privateFile?.(vma) === true;
+  mm.core.populate(block, mask, HOST);
+  if (!(isPrivate && write)) mm.fileBacked.addMask(block, mask);
+  mapHost(mm, block, mask, (write || !isPrivate) && !mm.readOnlyVma.has(page));
+  return true;
+}
+
+/** Write to the zero page: a page takes its place, so every mirror of it goes (do_wp_page). */
+function breakZero(mm: LinuxMmState, page: number, write: boolean): boolean {
+  if (!write) return true;
+  const block = blockOf(page);
+  splitHugeEntry(mm, block);
+  notify(mm, 'clear', page, page);
+  const mask = pageMask(page);
+  mm.core.populate(block, mask, HOST);
+  mapHost(mm, block, mask, true);
+  return true;
+}
+
+/** Write to a RAM page that is mapped read-only: a page-cache page of a private mapping is copied, another is upgraded. */
+function makeWritable(mm: LinuxMmState, vma: Vma, page: number): void {
+  const block = blockOf(page);
+  const mask = pageMask(page);
+  if (mm.fileBacked.has(page) && mm.options.privateFile?.(vma) === true) {
+    notify(mm, 'clear', page, page);
+    mm.fileBacked.removeMask(block, mask);
+  }
+  if (mm.huge.has(block)) setRange(mask, 0, BLOCK_PAGES - 1);
+  mapHost(mm, block, mask, true);
+}

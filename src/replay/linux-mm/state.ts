@@ -1,0 +1,95 @@
+/**
+ * The part of the CPU page table that the core does not hold. The core knows where a page is and what the CPU has mapped;
+ * from that follow hole (nowhere, unmapped), zero page (nowhere, mapped), RAM page and device page. Kept here is what
+ * differs from the ordinary: sets that are empty in most runs.
+ */
+
+import { addRange, newMask, type PageMask } from '../mask.ts';
+import { type Core, HOST, RIGHTS, type Vma } from '../model.ts';
+import { blockOf, type PageFlags } from './page-flags.ts';
+import type { LinuxMmCosts, LinuxMmCounters, LinuxMmOptions, NotifierEvent, NotifierRange } from './types.ts';
+
+/** What a 2 MiB entry of the CPU page table maps. */
+export type HugeKind = 'page' | 'zero';
+
+export interface LinuxMmState {
+  readonly core: Core;
+  readonly options: LinuxMmOptions;
+  readonly costs: Required<LinuxMmCosts>;
+  readonly counters: LinuxMmCounters;
+  /** Device-private and PROT_NONE pages whose entry lacks write permission. */
+  readonly readOnlyEntry: PageFlags;
+  /** VMA without write permission, without any. */
+  readonly readOnlyVma: PageFlags;
+  readonly deniedVma: PageFlags;
+  readonly exclusive: PageFlags;
+  readonly pinned: PageFlags;
+  /** Page-cache pages; a written page of a private file mapping is none. */
+  readonly fileBacked: PageFlags;
+  /** Pages mapped singly out of a huge page that was not split: extra references keep them from migrating. */
+  readonly partOfHuge: PageFlags;
+  readonly huge: Map<number, HugeKind>;
+  /** Blocks with a page table: no longer filled by one fault. Kept only when some VMA has huge pages. */
+  readonly pageTables: Set<number>;
+}
+
+const range = { event: 'unmap' as NotifierEvent, firstPage: 0, lastPage: 0, owner: -1 };
+
+/** Tells the driver and counts its callbacks. */
+export function notify(mm: LinuxMmState, event: NotifierEvent, firstPage: number, lastPage: number, owner = -1): void {
+  const { driver } = mm.options;
+  if (driver.invalidate === undefined) return;
+  range.event = event;
+  range.firstPage = firstPage;
+  range.lastPage = lastPage;
+  range.owner = owner;
+  const calls = driver.invalidate(range as NotifierRange);
+  if (calls > 0) mm.core.count('notifier.invalidations', calls);
+}
+
+export function isAnonymous(vma: Vma): boolean {
+  return vma.allocation.kind !== 'file';
+}
+
+/** Memory whose pages core MM may give away at all: `pinned` never moves, `device` is not its own. */
+export function isMigratable(vma: Vma): boolean {
+  const { kind } = vma.allocation;
+  return kind === 'managed' || kind === 'system' || kind === 'file';
+}
+
+/** The device that holds the page, -1 when none. */
+export function deviceOf(core: Core, page: number): number {
+  const bits = core.residence(page) & ~(1 << HOST);
+  return bits === 0 ? -1 : 31 - Math.clz32(bits & -bits);
+}
+
+export function pageMask(page: number): PageMask {
+  const at = page % 512;
+  return addRange(newMask(), at, at);
+}
+
+/** Maps pages for the CPU with what their VMA and entry allow. */
+export function mapHost(mm: LinuxMmState, block: number, pages: PageMask, writable: boolean): void {
+  mm.core.map(HOST, block, pages, writable ? RIGHTS.atomic : RIGHTS.read, 0);
+}
+
+/** Data of these pages is gone: no attribute of theirs outlives it. */
+export function forget(mm: LinuxMmState, block: number, pages: PageMask): void {
+  mm.readOnlyEntry.removeMask(block, pages);
+  mm.exclusive.removeMask(block, pages);
+  mm.pinned.removeMask(block, pages);
+  mm.fileBacked.removeMask(block, pages);
+  mm.partOfHuge.removeMask(block, pages);
+}
+
+/** The VMA's first..last part of a block, clipped. */
+export function blockPart(vma: Vma, block: number): { from: number; to: number } {
+  return { from: Math.max(vma.firstPage, block * 512), to: Math.min(vma.lastPage, block * 512 + 511) };
+}
+
+/** A full aligned block inside the VMA. */
+export function coversBlock(vma: Vma, block: number): boolean {
+  return vma.firstPage <= block * 512 && vma.lastPage >= block * 512 + 511;
+}
+
+export { blockOf };
