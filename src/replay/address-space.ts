@@ -1,0 +1,212 @@
+/**
+ * The address space of the traced process: live VMAs, and the dense numbers that stand for its blocks (slots) and
+ * touched pages (ids). The same for all runs of a pass, since records take effect in file order in every run alike.
+ */
+import type { Allocation, CompiledTrace } from '../trace/compiled.ts';
+import { BLOCK_PAGES, MASK_WORDS, popcount32 } from './mask.ts';
+import type { Vma } from './model.ts';
+
+export class AddressSpace {
+  /** By page id: slot of its block, and page in the block. */
+  readonly idSlot: Int32Array;
+  readonly idInBlock: Uint16Array;
+  /** By slot: block number, first page id, and sixteen words of touched pages. Grown by `slotOf`. */
+  slotBlock: Float64Array;
+  slotFirstId: Int32Array;
+  slotTouched: Int32Array;
+
+  private slots: number;
+  private readonly freeSlots: number[] = [];
+  private readonly slotByBlock = new Map<number, number>();
+  private readonly vmas: Vma[] = [];
+  private readonly beginning = new Map<number, number[]>();
+  private readonly ending = new Map<number, number[]>();
+
+  constructor(private readonly trace: CompiledTrace) {
+    this.slots = trace.slots;
+    this.idSlot = new Int32Array(trace.pageIds);
+    this.idInBlock = new Uint16Array(trace.pageIds);
+    const room = Math.max(trace.slots, 16);
+    this.slotBlock = new Float64Array(room).fill(-1);
+    this.slotFirstId = new Int32Array(room);
+    this.slotTouched = new Int32Array(room * MASK_WORDS);
+    const { lives } = trace;
+    for (let life = 0; life < lives.count; life++) {
+      append(this.beginning, lives.beginEvent[life], life);
+      if (lives.endEvent[life] >= 0) append(this.ending, lives.endEvent[life], life);
+    }
+    this.beginLives(-1);
+    if (trace.inferredAllocations) for (const allocation of trace.allocations) this.addVma(allocation);
+  }
+
+  /** Slots that per-slot state must have room for. */
+  get slotCapacity(): number {
+    return this.slotBlock.length;
+  }
+
+  /** Slot of a block, or -1 when nothing ever happened there. */
+  findSlot(block: number): number {
+    return this.slotByBlock.get(block) ?? -1;
+  }
+
+  /** Slot of a block that some model acts on, touched by the trace or not. */
+  slotOf(block: number): number {
+    const known = this.slotByBlock.get(block);
+    if (known !== undefined) return known;
+    const slot = this.freeSlots.pop() ?? this.slots++;
+    if (slot >= this.slotBlock.length) this.grow();
+    this.slotBlock[slot] = block;
+    this.slotFirstId[slot] = -1;
+    this.slotTouched.fill(0, slot * MASK_WORDS, (slot + 1) * MASK_WORDS);
+    this.slotByBlock.set(block, slot);
+    return slot;
+  }
+
+  pageOf(id: number): number {
+    return this.slotBlock[this.idSlot[id]] * BLOCK_PAGES + this.idInBlock[id];
+  }
+
+  /** Id of a page that the trace touches, or -1. */
+  idOf(page: number): number {
+    const slot = this.findSlot(Math.floor(page / BLOCK_PAGES));
+    if (slot < 0) return -1;
+    return this.idIn(slot, page % BLOCK_PAGES);
+  }
+
+  idIn(slot: number, inBlock: number): number {
+    const base = slot * MASK_WORDS;
+    const word = inBlock >> 5;
+    const bit = 1 << (inBlock & 31);
+    if ((this.slotTouched[base + word] & bit) === 0) return -1;
+    let rank = popcount32(this.slotTouched[base + word] & (bit - 1));
+    for (let w = 0; w < word; w++) rank += popcount32(this.slotTouched[base + w]);
+    return this.slotFirstId[slot] + rank;
+  }
+
+  vmaAt(page: number): Vma | null {
+    const i = this.lastVmaFrom(page);
+    return i >= 0 && this.vmas[i].lastPage >= page ? this.vmas[i] : null;
+  }
+
+  vmasIn(firstPage: number, lastPage: number): Vma[] {
+    const found: Vma[] = [];
+    let i = this.lastVmaFrom(firstPage);
+    if (i < 0 || this.vmas[i].lastPage < firstPage) i++;
+    for (; i < this.vmas.length && this.vmas[i].firstPage <= lastPage; i++) found.push(this.vmas[i]);
+    return found;
+  }
+
+  /** Live parts of first..last, cut to that range. */
+  piecesIn(firstPage: number, lastPage: number): Vma[] {
+    return this.vmasIn(firstPage, lastPage).map((vma) => ({
+      allocation: vma.allocation,
+      firstPage: Math.max(vma.firstPage, firstPage),
+      lastPage: Math.min(vma.lastPage, lastPage),
+    }));
+  }
+
+  alloc(event: number, allocation: Allocation): Vma {
+    this.beginLives(event);
+    return this.addVma(allocation);
+  }
+
+  /** Takes the range out of the live VMAs; `onDead` is called for each block left without any, before its slot goes. */
+  free(event: number, firstPage: number, lastPage: number, onDead: (slot: number) => void): void {
+    const first = this.vmas.findIndex((vma) => vma.lastPage >= firstPage);
+    if (first >= 0) {
+      let end = first;
+      const kept: Vma[] = [];
+      for (; end < this.vmas.length && this.vmas[end].firstPage <= lastPage; end++) {
+        const vma = this.vmas[end];
+        if (vma.firstPage < firstPage) kept.push({ ...vma, lastPage: firstPage - 1 });
+        if (vma.lastPage > lastPage) kept.push({ ...vma, firstPage: lastPage + 1 });
+      }
+      this.vmas.splice(first, end - first, ...kept);
+    }
+    for (const slot of this.slotsIn(firstPage, lastPage)) {
+      const start = this.slotBlock[slot] * BLOCK_PAGES;
+      if (this.vmasIn(start, start + BLOCK_PAGES - 1).length === 0) {
+        onDead(slot);
+        if (slot >= this.trace.slots) this.dropSlot(slot);
+      }
+    }
+    for (const life of this.ending.get(event) ?? []) this.dropSlot(this.trace.lives.slot[life]);
+  }
+
+  /** Slots of the blocks that meet first..last, ascending by block. */
+  slotsIn(firstPage: number, lastPage: number): number[] {
+    const firstBlock = Math.floor(firstPage / BLOCK_PAGES);
+    const lastBlock = Math.floor(lastPage / BLOCK_PAGES);
+    const found: number[] = [];
+    if (lastBlock - firstBlock < this.slotByBlock.size) {
+      for (let block = firstBlock; block <= lastBlock; block++) {
+        const slot = this.slotByBlock.get(block);
+        if (slot !== undefined) found.push(slot);
+      }
+    } else {
+      for (const [block, slot] of this.slotByBlock) if (block >= firstBlock && block <= lastBlock) found.push(slot);
+      found.sort((a, b) => this.slotBlock[a] - this.slotBlock[b]);
+    }
+    return found;
+  }
+
+  private addVma(allocation: Allocation): Vma {
+    const vma: Vma = { allocation, firstPage: allocation.firstPage, lastPage: allocation.lastPage };
+    this.vmas.splice(this.lastVmaFrom(vma.firstPage) + 1, 0, vma);
+    return vma;
+  }
+
+  /** Index of the last VMA that begins at or before `page`, or -1. */
+  private lastVmaFrom(page: number): number {
+    let low = 0;
+    let high = this.vmas.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.vmas[middle].firstPage <= page) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  private beginLives(event: number): void {
+    const { lives } = this.trace;
+    for (const life of this.beginning.get(event) ?? []) {
+      const slot = lives.slot[life];
+      const touched = lives.touched.subarray(life * MASK_WORDS, (life + 1) * MASK_WORDS);
+      this.slotBlock[slot] = lives.block[life];
+      this.slotFirstId[slot] = lives.firstId[life];
+      this.slotTouched.set(touched, slot * MASK_WORDS);
+      this.slotByBlock.set(lives.block[life], slot);
+      let id = lives.firstId[life];
+      for (let page = 0; page < BLOCK_PAGES; page++) {
+        if ((touched[page >> 5] & (1 << (page & 31))) === 0) continue;
+        this.idSlot[id] = slot;
+        this.idInBlock[id++] = page;
+      }
+    }
+  }
+
+  private dropSlot(slot: number): void {
+    if (this.slotBlock[slot] < 0) return;
+    this.slotByBlock.delete(this.slotBlock[slot]);
+    this.slotBlock[slot] = -1;
+    if (slot >= this.trace.slots) this.freeSlots.push(slot);
+  }
+
+  private grow(): void {
+    const room = this.slotBlock.length * 2;
+    const grown = <T extends Float64Array | Int32Array>(to: T, from: T): T => {
+      to.set(from);
+      return to;
+    };
+    this.slotBlock = grown(new Float64Array(room).fill(-1), this.slotBlock);
+    this.slotFirstId = grown(new Int32Array(room), this.slotFirstId);
+    this.slotTouched = grown(new Int32Array(room * MASK_WORDS), this.slotTouched);
+  }
+}
+
+function append(lists: Map<number, number[]>, key: number, value: number): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}

@@ -1,0 +1,311 @@
+/**
+ * Replays a compiled trace through many runs at once. The way of one access: the loop in `Pass.accessRows` tests one
+ * word of the MMU; a run whose bit is clear takes the touch (`LaneRun.touch`), which completes, faults on the CPU, or
+ * waits until it is handed over to the model.
+ */
+import { CONTINUES, type CompiledTrace, LAST_ACCESS, type TraceChunk } from '../trace/compiled.ts';
+import { AddressSpace } from './address-space.ts';
+import type { Access } from './faults.ts';
+import { checkSlots } from './invariants.ts';
+import type { LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
+import { LaneRun, type RecordFacts } from './lane-run.ts';
+import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
+import { Mmu } from './mmu.ts';
+import { HOST, type Vma } from './model.ts';
+import { laneResult } from './result.ts';
+
+/** Runs in one pass: the bits of a word. */
+const LANES_PER_PASS = 32;
+
+/** Replays `trace` through every run; results in the order of `specs`. Throws `InvariantError` when a check fails. */
+export function replay(trace: CompiledTrace, specs: readonly LaneSpec[], options: ReplayOptions = {}): LaneResult[] {
+  const results: LaneResult[] = [];
+  for (let first = 0; first < specs.length; first += LANES_PER_PASS) {
+    const pass = new Pass(trace, specs.slice(first, first + LANES_PER_PASS), first, options);
+    results.push(...pass.run());
+  }
+  return results;
+}
+
+class Pass {
+  private readonly space: AddressSpace;
+  private readonly mmu: Mmu;
+  private readonly lanes: LaneRun[];
+  private readonly allLanes: number;
+  private readonly lastTimeNs: Float64Array;
+  /** Devices launched on and not synchronised with yet. */
+  private readonly open: boolean[];
+  private anyOpen = false;
+  private readonly facts: RecordFacts = { record: 0, firstPage: 0, lastPage: 0, thread: -1, timeNs: 0 };
+  /** Record whose extent `facts` holds. */
+  private factsRecord = -1;
+  /** Runs in which a touch of the present record was put off. */
+  private heldBack = 0;
+  private readonly hasThreads: boolean;
+
+  constructor(
+    private readonly trace: CompiledTrace,
+    specs: readonly LaneSpec[],
+    private readonly firstRun: number,
+    private readonly options: ReplayOptions,
+  ) {
+    const actors = trace.actors.length;
+    const asksAtomics = specs.some((spec) => spec.model.atomics === true);
+    this.space = new AddressSpace(trace);
+    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics ? 3 : 2, trace.pageIds, this.space);
+    this.lastTimeNs = new Float64Array(actors).fill(Number.NEGATIVE_INFINITY);
+    this.open = new Array(actors).fill(false);
+    this.hasThreads = trace.threads > 0;
+    this.lanes = specs.map((spec, i) => this.makeLane(spec, i));
+    this.allLanes = specs.length === LANES_PER_PASS ? -1 : (1 << specs.length) - 1;
+  }
+
+  private makeLane(spec: LaneSpec, i: number): LaneRun {
+    const run = this.firstRun + i;
+    const { onEvent, check } = this.options;
+    return new LaneRun(
+      run,
+      spec,
+      this.trace.actors,
+      this.trace.startNs,
+      this.space,
+      this.mmu,
+      1 << i,
+      this.lastTimeNs,
+      check === true,
+      onEvent ? (event) => onEvent(run, event) : null,
+    );
+  }
+
+  run(): LaneResult[] {
+    this.begin();
+    let chunk: TraceChunk | null = null;
+    for (const next of this.trace.chunks()) {
+      if (chunk !== null) this.walk(chunk, next);
+      chunk = next;
+    }
+    if (chunk !== null) this.walk(chunk, null);
+    for (const lane of this.lanes) lane.finish();
+    if (this.options.check) {
+      const slots = this.space.slotsIn(0, Number.MAX_SAFE_INTEGER);
+      for (const lane of this.lanes) checkSlots(lane, slots, -1);
+    }
+    return this.lanes.map((lane) => laneResult(this.trace, lane));
+  }
+
+  private begin(): void {
+    if (this.trace.inferredAllocations) {
+      for (const vma of this.space.vmasIn(0, Number.MAX_SAFE_INTEGER)) {
+        for (const lane of this.lanes) lane.allocAtStart(vma);
+      }
+    }
+    this.updateLimits();
+  }
+
+  private walk(chunk: TraceChunk, next: TraceChunk | null): void {
+    let row = 0;
+    while (row < chunk.rows) {
+      row = this.accessRows(chunk, row, next);
+      if (row < chunk.rows) {
+        this.eventRow(chunk.page[row], chunk.timeNs[row]);
+        row++;
+      }
+    }
+    this.options.onProgress?.(chunk.rows > 0 ? chunk.record[chunk.rows - 1] + 1 : 0);
+  }
+
+  /** Access rows from `from` up to the next row that is none; gives that row. */
+  private accessRows(chunk: TraceChunk, from: number, next: TraceChunk | null): number {
+    const { op, actor, timeNs, page, pages, rows } = chunk;
+    const { words, kinds, counting, dueNs } = this.mmu;
+    const { allLanes, lastTimeNs } = this;
+    for (let row = from; row < rows; row++) {
+      const code = op[row];
+      const access = code & ~CONTINUES;
+      if (access > LAST_ACCESS) return row;
+      const a = actor[row];
+      if (code === access) {
+        const time = timeNs[row];
+        if (time >= dueNs[a]) this.beforeAccess(chunk, row);
+        lastTimeNs[a] = time;
+        this.heldBack = 0;
+      }
+      const word = words[a * kinds + (access < kinds ? access : kinds - 1)];
+      const first = page[row];
+      const n = pages[row];
+      if (n === 1 && this.heldBack === 0) {
+        const settled = word[first];
+        if (settled !== allLanes) this.touch(chunk, row, next, first, access as Access, allLanes & ~settled, 0);
+        if (counting[a]) this.countTouch(a, first, chunk.bytes[row]);
+      } else {
+        this.touchPages(chunk, row, next, word, first, n, access as Access);
+      }
+    }
+    return rows;
+  }
+
+  private touchPages(
+    chunk: TraceChunk,
+    row: number,
+    next: TraceChunk | null,
+    word: Int32Array,
+    first: number,
+    n: number,
+    access: Access,
+  ): void {
+    const a = chunk.actor[row];
+    for (let i = 0; i < n; i++) {
+      if (this.heldBack !== 0) this.resume(a);
+      const settled = word[first + i];
+      if (settled !== this.allLanes) this.touch(chunk, row, next, first + i, access, this.allLanes & ~settled, i);
+      if (this.mmu.counting[a]) this.countTouch(a, first + i, touchBytes(chunk, row, i));
+    }
+  }
+
+  private countTouch(actor: number, id: number, bytes: number): void {
+    this.mmu.touches[actor][id]++;
+    this.mmu.bytes[actor][id] += bytes;
+  }
+
+  /** A touch that is not settled in the runs of `missing`. `i` = its place in the row. */
+  private touch(
+    chunk: TraceChunk,
+    row: number,
+    next: TraceChunk | null,
+    id: number,
+    access: Access,
+    missing: number,
+    i: number,
+  ): void {
+    const record = chunk.record[row];
+    if (record !== this.factsRecord) this.readFacts(chunk, row, next);
+    const a = chunk.actor[row];
+    const bytes = touchBytes(chunk, row, i);
+    let changed = false;
+    for (let rest = missing; rest !== 0; rest &= rest - 1) {
+      const lane = this.lanes[31 - Math.clz32(rest & -rest)];
+      lane.touch(a, id, access, bytes, this.facts, true);
+      if (lane.machine.limitsChanged) changed = true;
+      if (a !== HOST && lane.holdsBack(a)) this.heldBack |= lane.laneBit;
+    }
+    if (changed) this.updateLimits();
+  }
+
+  /** Extent of the record that `row` belongs to; its rows may go on in the next chunk. */
+  private readFacts(chunk: TraceChunk, row: number, next: TraceChunk | null): void {
+    const { facts } = this;
+    facts.record = this.factsRecord = chunk.record[row];
+    facts.timeNs = chunk.timeNs[row];
+    facts.thread = chunk.thread?.[row] ?? -1;
+    const here = this.space.pageOf(chunk.page[row]);
+    if ((chunk.op[row] & CONTINUES) === 0) facts.firstPage = here;
+    else {
+      // The rows before were all settled; walk back to the record's first row.
+      let start = row;
+      while (start > 0 && (chunk.op[start] & CONTINUES) !== 0) start--;
+      facts.firstPage = this.space.pageOf(chunk.page[start]);
+    }
+    let last = here + chunk.pages[row] - 1;
+    for (let in_ = chunk, r = row + 1; ; r++) {
+      if (r === in_.rows) {
+        if (in_ !== chunk || next === null) break;
+        in_ = next;
+        r = 0;
+        if (in_.rows === 0) break;
+      }
+      if ((in_.op[r] & CONTINUES) === 0 || in_.record[r] !== facts.record) break;
+      last += in_.pages[r];
+    }
+    facts.lastPage = last;
+  }
+
+  private resume(actor: number): void {
+    for (let rest = this.heldBack; rest !== 0; rest &= rest - 1) {
+      this.lanes[31 - Math.clz32(rest & -rest)].resume(actor);
+    }
+    this.heldBack = 0;
+    this.updateLimits();
+  }
+
+  private beforeAccess(chunk: TraceChunk, row: number): void {
+    const actor = chunk.actor[row];
+    const thread = chunk.thread?.[row] ?? -1;
+    const open = actor === HOST && this.anyOpen ? this.open : null;
+    for (const lane of this.lanes) lane.beforeAccess(actor, chunk.timeNs[row], thread, open);
+    if (open !== null) this.closeAll();
+    this.updateLimits();
+  }
+
+  private closeAll(): void {
+    this.open.fill(false);
+    this.anyOpen = false;
+  }
+
+  private eventRow(index: number, timeNs: number): void {
+    const event = this.trace.events[index];
+    const { actor } = event;
+    const open = actor === HOST && this.anyOpen ? this.open : null;
+    for (const lane of this.lanes) lane.beforeEvent(actor, timeNs, open);
+    if (open !== null) this.closeAll();
+    this.lastTimeNs[actor] = timeNs;
+    const vmas = this.vmasOf(index);
+    for (const lane of this.lanes) lane.event(event, timeNs, vmas);
+    if (event.op === 'free') this.removeFreed(index);
+    if (event.op === 'launch') this.anyOpen = this.open[actor] = true;
+    if (event.op === 'sync') {
+      this.open[actor] = false;
+      this.anyOpen = this.open.includes(true);
+    }
+    this.updateLimits();
+  }
+
+  private vmasOf(index: number): readonly Vma[] {
+    const event = this.trace.events[index];
+    if (event.op === 'free') return this.space.piecesIn(event.firstPage, event.lastPage);
+    if (event.op !== 'alloc') return [];
+    return [this.space.alloc(index, this.trace.allocations[event.allocation])];
+  }
+
+  /** Takes the range out of the address space; in blocks that die, and in dead pages that nobody shares, nothing stays. */
+  private removeFreed(index: number): void {
+    const event = this.trace.events[index];
+    const mask = newMask();
+    const slots = this.space.slotsIn(event.firstPage, event.lastPage);
+    for (const slot of slots) {
+      const start = this.space.slotBlock[slot] * BLOCK_PAGES;
+      const first = Math.max(event.firstPage - start, 0);
+      const last = Math.min(event.lastPage - start, BLOCK_PAGES - 1);
+      for (const lane of this.lanes) lane.machine.forgetMarks(slot, setRange(mask, first, last));
+    }
+    this.space.free(index, event.firstPage, event.lastPage, (slot) => {
+      for (const lane of this.lanes) lane.machine.clearSlot(slot);
+    });
+    if (this.options.check) {
+      const live = this.space.slotsIn(0, Number.MAX_SAFE_INTEGER);
+      for (const lane of this.lanes) checkSlots(lane, live, event.record);
+    }
+  }
+
+  /** Works out from when on records of each actor need `beforeAccess`. */
+  private updateLimits(): void {
+    const { dueNs } = this.mmu;
+    for (let a = 0; a < dueNs.length; a++) {
+      if (a === HOST && this.anyOpen) {
+        dueNs[a] = Number.NEGATIVE_INFINITY;
+        continue;
+      }
+      let due = Number.POSITIVE_INFINITY;
+      for (const lane of this.lanes) due = Math.min(due, lane.dueNs(a, this.hasThreads));
+      dueNs[a] = due;
+    }
+    for (const lane of this.lanes) lane.machine.limitsChanged = false;
+  }
+}
+
+/** Bytes of the i-th touch of a row. */
+function touchBytes(chunk: TraceChunk, row: number, i: number): number {
+  const offset = chunk.offset[row];
+  const from = i === 0 ? offset : i * PAGE_BYTES;
+  const to = Math.min(offset + chunk.bytes[row], (i + 1) * PAGE_BYTES);
+  return to - from;
+}

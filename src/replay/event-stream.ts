@@ -1,0 +1,52 @@
+/** Lines of `--events` of one run. Without a listener nothing is built. */
+import type { EventLine } from './lane.ts';
+import { PAGE_BYTES } from './mask.ts';
+
+export class EventStream {
+  private seq = 0;
+  /** Context that every line carries. */
+  trigger: string | null = null;
+  batch: number | null = null;
+  record = 0;
+
+  constructor(
+    private readonly actors: readonly string[],
+    private readonly listener: ((event: EventLine) => void) | null,
+  ) {}
+
+  get on(): boolean {
+    return this.listener !== null;
+  }
+
+  emit(
+    kind: string,
+    actor: number,
+    firstPage: number,
+    sizeBytes: number,
+    timeNs: number,
+    durationNs: number,
+    more?: { from?: number; to?: number; trigger?: string; record?: number; offsetBytes?: number },
+  ): void {
+    if (this.listener === null) return;
+    this.listener({
+      seq: this.seq++,
+      timeNs,
+      durationNs,
+      kind,
+      actor: this.actors[actor],
+      trigger: more?.trigger ?? this.trigger,
+      from: more?.from === undefined ? null : this.actors[more.from],
+      to: more?.to === undefined ? null : this.actors[more.to],
+      addr: hexAddress(firstPage, more?.offsetBytes ?? 0),
+      size: sizeBytes,
+      batch: this.batch,
+      record: more?.record ?? this.record,
+    });
+  }
+}
+
+/** Addresses reach 2^57, beyond exact numbers: page number and offset are put together as text. */
+export function hexAddress(page: number, offsetBytes: number): string {
+  if (page * PAGE_BYTES <= Number.MAX_SAFE_INTEGER) return `0x${(page * PAGE_BYTES + offsetBytes).toString(16)}`;
+  return `0x${page.toString(16)}${offsetBytes.toString(16).padStart(3, '0')}`;
+}

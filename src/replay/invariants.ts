@@ -1,0 +1,75 @@
+/** What must hold after every call of a model. A broken one is our bug: it stops the run with the record that broke it. */
+import { InvariantError } from './lane.ts';
+import type { LaneRun } from './lane-run.ts';
+import { BLOCK_PAGES, MASK_WORDS, PAGE_BYTES, popcount32 } from './mask.ts';
+import { BY_TRIGGER, M, TRIGGERS } from './metrics.ts';
+
+/** Cheap checks of the books: memory within capacity, bytes and faults add up. */
+export function checkAfterCall(lane: LaneRun, record: number): void {
+  const { machine } = lane;
+  const { books } = machine;
+  const broken = (invariant: string, detail: string): never => {
+    throw new InvariantError(lane.index, record, invariant, `${lane.spec.model.name}: ${detail}`);
+  };
+  for (let d = 1; d < machine.actors.length; d++) {
+    const resident = machine.residentPages[d] * PAGE_BYTES;
+    const name = machine.actors[d];
+    if (machine.allocated[d] > machine.effective[d]) {
+      broken('allocated <= effective capacity', `${name}: ${machine.allocated[d]} > ${machine.effective[d]}`);
+    }
+    if (resident > machine.allocated[d]) {
+      broken('resident <= allocated', `${name}: ${resident} > ${machine.allocated[d]}`);
+    }
+    if (machine.allocated[d] < 0) broken('allocated >= 0', `${name}: ${machine.allocated[d]}`);
+  }
+  const moved = books[M['migration.h2d.bytes']] + books[M['migration.d2h.bytes']] + books[M['migration.d2d.bytes']];
+  let byTrigger = 0;
+  for (const trigger of TRIGGERS) byTrigger += books[BY_TRIGGER[trigger]];
+  if (moved !== byTrigger) broken('bytes by trigger add up', `${moved} moved, ${byTrigger} by trigger`);
+  const outcomes =
+    books[M['faults.device']] + books[M['faults.duplicate']] + books[M['faults.stale']] + books[M['faults.deferred']];
+  if (books[M['faults.deviceRaw']] !== outcomes) {
+    broken('fetched faults add up', `${books[M['faults.deviceRaw']]} fetched, ${outcomes} with an outcome`);
+  }
+}
+
+/** Every page of the given slots: counters agree with the bits, mappings have something behind them. */
+export function checkSlots(lane: LaneRun, slots: readonly number[], record: number): void {
+  const { machine } = lane;
+  const { space } = machine;
+  const broken = (invariant: string, detail: string): never => {
+    throw new InvariantError(lane.index, record, invariant, `${lane.spec.model.name}: ${detail}`);
+  };
+  const residentPages = new Float64Array(machine.actors.length);
+  for (const slot of slots) {
+    const page = space.slotBlock[slot] * BLOCK_PAGES;
+    let resident = 0;
+    for (let w = 0; w < MASK_WORDS; w++) {
+      const i = slot * MASK_WORDS + w;
+      let anywhere = 0;
+      for (let l = 0; l < machine.actors.length; l++) {
+        const here = machine.resident[l][i] ?? 0;
+        residentPages[l] += popcount32(here);
+        anywhere |= here;
+      }
+      resident |= anywhere;
+      for (let a = 0; a < machine.actors.length; a++) {
+        const writable = machine.writable[a][i] ?? 0;
+        if ((writable & ~(machine.readable[a][i] ?? 0)) !== 0) broken('writable pages are readable', `block ${page}`);
+        if ((writable & ~anywhere) !== 0) {
+          broken('a writable mapping has a page behind it', `${machine.actors[a]}, pages from ${page + w * 32}`);
+        }
+      }
+    }
+    if (resident !== 0 && space.vmasIn(page, page + BLOCK_PAGES - 1).length === 0) {
+      broken('nothing resident after free', `block at page ${page}`);
+    }
+  }
+  for (let l = 0; l < residentPages.length; l++) {
+    if (residentPages[l] === machine.residentPages[l]) continue;
+    broken(
+      'resident pages are counted',
+      `${machine.actors[l]}: ${machine.residentPages[l]} counted, ${residentPages[l]} there`,
+    );
+  }
+}
