@@ -1,0 +1,108 @@
+/** `Core` of src/replay/model.ts over the reference machine. */
+import { addPage, BLOCK_PAGES, PAGE_BYTES, type PageMask } from '../../src/replay/mask.ts';
+import { type Core, HOST, RIGHTS } from '../../src/replay/model.ts';
+import type { Machine } from './machine.ts';
+
+/** Clears the mask and fills in those pages of the block for which `test` holds. */
+function fill(out: PageMask, block: number, test: (page: number) => boolean): PageMask {
+  out.fill(0);
+  for (let index = 0; index < BLOCK_PAGES; index++) if (test(block * BLOCK_PAGES + index)) addPage(out, index);
+  return out;
+}
+
+export function makeCore(m: Machine): Core {
+  const { platform, host, inFlight } = m.spec;
+  let metadataPeak = 0;
+  return {
+    platform,
+    actors: m.actors,
+    inFlight,
+    capacityBytes: [...m.capacity],
+    host,
+
+    now: () => m.now,
+    spend: (ns) => {
+      m.now += Math.round(ns);
+    },
+    drain: () => m.drain(),
+    stall: (actor, ns) => {
+      m.delay[actor] += Math.round(ns);
+      m.count(actor === HOST ? 'time.stall.host.ns' : 'time.stall.device.ns', Math.round(ns));
+    },
+    wakeAt: (timeNs, token) => {
+      m.wakes.push({ timeNs, token, request: m.requests++ });
+    },
+    cancelWake: (token) => {
+      m.wakes = m.wakes.filter((wake) => wake.token !== token);
+    },
+
+    vmaAt: (page) => m.vmasIn(page, page)[0] ?? null,
+    vmasIn: (firstPage, lastPage) => m.vmasIn(firstPage, lastPage),
+    residence: (page) => [...(m.residence.get(page) ?? [])].reduce((sum, place) => sum + 2 ** place, 0),
+    mapping: (actor, page) => m.rights(actor, page),
+    residentMask: (location, block, out) => fill(out, block, (page) => m.isResident(page, location)),
+    mappedMask: (actor, block, out, rights = RIGHTS.read) =>
+      fill(out, block, (page) => m.rights(actor, page) !== RIGHTS.none && m.rights(actor, page) >= rights),
+    untouchedSpeculationMask: (device, block, out) => fill(out, block, (page) => m.speculated[device].has(page)),
+    residentBytes: (location) => m.residentPages[location] * PAGE_BYTES,
+
+    move: (block, mask, to, trigger, options) => m.move(block, mask, to, trigger, options),
+    populate: (block, mask, at, options) => m.populate(block, mask, at, options?.timing),
+    discard: (block, mask, at) => m.discard(block, mask, at),
+    transfer: (from, to, bytes) => m.transfer(from, to, bytes),
+    beginMigration: () => {
+      m.migrationArmed = true;
+    },
+
+    map: (actor, block, mask, rights, entries) => m.map(actor, block, mask, rights, entries),
+    unmap: (actor, block, mask, calls) => m.unmap(actor, block, mask, calls),
+    tlbInvalidate: () => {
+      m.count('tlb.invalidations');
+      m.now += Math.round(platform.device.tlbInvalidateNs);
+    },
+    hostShootdown: () => {
+      m.now += Math.round(platform.host.tlbShootdownNs);
+    },
+
+    reserve: (device, bytes) => {
+      if (m.allocated[device] + bytes > m.capacity[device]) return false;
+      m.allocated[device] += bytes;
+      m.peakAllocated[device] = Math.max(m.peakAllocated[device], m.allocated[device]);
+      return true;
+    },
+    release: (device, bytes) => {
+      m.allocated[device] -= bytes;
+    },
+    allocatedBytes: (device) => m.allocated[device],
+    setEffectiveCapacity: (device, bytes) => {
+      m.capacity[device] = bytes;
+    },
+    effectiveCapacity: (device) => m.capacity[device],
+    metadataBytes: (bytes) => {
+      metadataPeak = Math.max(metadataPeak, bytes);
+      m.ledger.set('memory.metadata.peakBytes', metadataPeak);
+    },
+    evicted: (device, firstPage, sizeBytes, residentPages) => {
+      m.count('evictions.count');
+      m.count('evictions.pages', residentPages);
+      m.emit('evict', device, firstPage, sizeBytes);
+    },
+
+    armCounter: (device, block, threshold) => m.arm(device, block, threshold),
+    disarmCounter: (device, block) => m.disarm(device, block),
+
+    count: (metric, n) => m.count(metric, n),
+    countOwn: (name, n = 1) => {
+      const before = m.own.get(name);
+      if (before === undefined) throw new Error(`${m.spec.model.name} did not declare the metric ${name}`);
+      m.own.set(name, before + n);
+    },
+    resolved: (parameter, value) => {
+      m.resolved[parameter] = value;
+    },
+    warn: (text) => {
+      m.warnings.add(text);
+    },
+    note: (kind, actor, page, sizeBytes) => m.emit(kind, actor, page, sizeBytes),
+  };
+}
