@@ -1,0 +1,420 @@
+/**
+ * Thrashing detection and mitigation (uvm_perf_thrashing.c), fault by fault: none, throttle, or pin. The class keeps
+ * what the driver keeps per VA space; the state of a block hangs on the block. Times are absolute nanoseconds.
+ */
+
+import { addPage, forEachPage, hasPage, newMask, type PageMask, removePage } from '../../replay/mask.ts';
+import { closest, forEachProcessor, has, type Topology } from './topology.ts';
+
+/** Only an untouched lapse of 500 us tunes itself (UVM_PERF_THRASHING_LAPSE_USEC_DEFAULT). */
+const DEFAULT_LAPSE_US = 500;
+const LAPSE_MAX_NS = DEFAULT_LAPSE_US * 1000 * 1000;
+const LAPSE_STEP_MAX_NS = ((DEFAULT_LAPSE_US * 1000) / 10) * 1000;
+const LAPSE_MIN_NS = (DEFAULT_LAPSE_US / 100) * 1000;
+/** Time stamps are kept in 58 bits. */
+const STAMP_NS = 64;
+const MAX_EVENTS = 7;
+const MAX_THROTTLES = 255;
+/** The unpin worker also takes pages that are due within this time. */
+const TIMER_GRANULARITY_NS = 20_000;
+/** Delayed work is rounded up to timer ticks. */
+const TICK_NS = 1_000_000;
+
+export interface ThrashingSettings {
+  readonly enabled: boolean;
+  readonly threshold: number;
+  readonly pinThreshold: number;
+  readonly lapseUs: number;
+  readonly adaptiveLapse: boolean;
+  readonly lapseVotes: number;
+  /** In lapses, as set at the start. */
+  readonly napLapses: number;
+  readonly epochLapses: number;
+  /** 0 = for ever. */
+  readonly pinLapses: number;
+  readonly maxResets: number;
+}
+
+interface PageState {
+  stamp: number;
+  migrated: boolean;
+  revoked: boolean;
+  events: number;
+  pinned: boolean;
+  throttleEnd: number;
+  throttles: number;
+  processors: number;
+  throttled: number;
+  pinnedTo: number;
+  /** The processor that is not throttled in this period, -1 = none yet. */
+  favoured: number;
+}
+
+export interface BlockThrashing {
+  /** Per-page tracking; null until two processors met within a lapse. */
+  pages: Map<number, PageState> | null;
+  readonly thrashing: PageMask;
+  thrashingPages: number;
+  resets: number;
+  lastProcessor: number;
+  lastStamp: number;
+  lastThrashingStamp: number;
+  /** Ever pinned: never lowered. */
+  everPinned: boolean;
+}
+
+export type ThrashingHint =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'throttle'; readonly endNs: number }
+  | { readonly kind: 'pin'; readonly residency: number; readonly processors: number };
+
+const NONE: ThrashingHint = { kind: 'none' };
+
+/** What the detector asks about a page. */
+export interface PageView {
+  /** Preferred location of the range, -1 = none. */
+  readonly preferred: number;
+  /** Processors where the page is resident; 0 = nowhere. */
+  readonly resident: number;
+}
+
+interface Pin {
+  readonly block: BlockThrashing;
+  readonly page: number;
+  readonly deadline: number;
+}
+
+export function newBlockThrashing(): BlockThrashing {
+  return {
+    pages: null,
+    thrashing: newMask(),
+    thrashingPages: 0,
+    resets: 0,
+    lastProcessor: -1,
+    lastStamp: 0,
+    lastThrashingStamp: 0,
+    everPinned: false,
+  };
+}
+
+function cut(time: number): number {
+  return time - (time % STAMP_NS);
+}
+
+export class ThrashingDetector {
+  lapseNs: number;
+  readonly #settings: ThrashingSettings;
+  readonly #topology: Topology;
+  readonly #napNs: number;
+  readonly #epochNs: number;
+  readonly #pinNs: number;
+  /** Asks for `unpinDue` at a time, or takes the request back (null). */
+  readonly #schedule: (timeNs: number | null) => void;
+  #votes = 0;
+  /** By deadline: pages are pinned in the order of time. */
+  #pins: Pin[] = [];
+
+  constructor(settings: ThrashingSettings, topology: Topology, schedule: (timeNs: number | null) => void) {
+    this.#settings = settings;
+    this.#topology = topology;
+    this.#schedule = schedule;
+    this.lapseNs = settings.lapseUs * 1000;
+    this.#napNs = this.lapseNs * settings.napLapses;
+    this.#epochNs = this.lapseNs * settings.epochLapses;
+    this.#pinNs = this.lapseNs * settings.pinLapses;
+  }
+
+  /** Pages first..last moved to `processor` by a fault, an access counter or prefetch. Returns pages found thrashing. */
+  migrated(
+    block: BlockThrashing,
+    processor: number,
+    first: number,
+    last: number,
+    now: number,
+    prefetch = false,
+  ): number[] {
+    if (!this.#settings.enabled) return [];
+    if (!prefetch && block.pages !== null && this.#allPinned(block, first, last)) return [];
+    return this.#event(block, processor, first, last, now, true);
+  }
+
+  /** The rights of `processor` on pages first..last were lowered because another one writes. */
+  revoked(block: BlockThrashing, processor: number, first: number, last: number, now: number): number[] {
+    if (!this.#settings.enabled) return [];
+    return this.#event(block, processor, first, last, now, false);
+  }
+
+  /** The user or read duplication moved the pages: that takes precedence, their history goes. */
+  reset(block: BlockThrashing, first: number, last: number): void {
+    if (block.pages === null) return;
+    forEachPage(block.thrashing, (page) => {
+      if (page >= first && page <= last) this.#resetPage(block, page);
+    });
+  }
+
+  isPinned(block: BlockThrashing, page: number): boolean {
+    return block.pages?.get(page)?.pinned ?? false;
+  }
+
+  /** Pages that fight or are pinned: neither grown to 64 KiB nor prefetched. Null = none. */
+  thrashingPages(block: BlockThrashing): PageMask | null {
+    return this.#settings.enabled && block.thrashingPages > 0 ? block.thrashing : null;
+  }
+
+  #allPinned(block: BlockThrashing, first: number, last: number): boolean {
+    for (let page = first; page <= last; page++) if (!this.isPinned(block, page)) return false;
+    return true;
+  }
+
+  #event(
+    block: BlockThrashing,
+    processor: number,
+    first: number,
+    last: number,
+    now: number,
+    migration: boolean,
+  ): number[] {
+    const detected: number[] = [];
+    if (block.pages === null) {
+      const met = block.lastStamp !== 0 && block.lastProcessor !== processor && now - block.lastStamp <= this.lapseNs;
+      if (met) block.pages = new Map();
+    }
+    if (block.pages !== null) {
+      for (let page = first; page <= last; page++) {
+        let state = block.pages.get(page);
+        if (state === undefined) block.pages.set(page, (state = newPage()));
+        this.#pageEvent(block, state, page, processor, now, migration, detected);
+      }
+    }
+    block.lastStamp = now;
+    block.lastProcessor = processor;
+    return detected;
+  }
+
+  #pageEvent(
+    block: BlockThrashing,
+    state: PageState,
+    page: number,
+    processor: number,
+    now: number,
+    migration: boolean,
+    detected: number[],
+  ): void {
+    const last = state.stamp;
+    const { threshold } = this.#settings;
+    state.processors |= 1 << processor;
+    state.stamp = cut(now);
+    if (last === 0) return;
+    if (now - last <= this.lapseNs) {
+      state.events = Math.min(MAX_EVENTS, state.events + 1);
+      if (state.events === threshold && !hasPage(block.thrashing, page)) {
+        addPage(block.thrashing, page);
+        block.thrashingPages++;
+      }
+      if (state.events === threshold) detected.push(page);
+      if (state.events >= threshold) block.lastThrashingStamp = now;
+      if (migration) state.migrated = true;
+      else state.revoked = true;
+    } else if (state.events >= threshold && !state.pinned) {
+      this.#resetPage(block, page);
+    }
+  }
+
+  #resetPage(block: BlockThrashing, page: number): void {
+    const state = block.pages!.get(page)!;
+    this.#endThrottling(state);
+    if (state.pinned) this.#unpin(block, state, page);
+    state.stamp = 0;
+    state.migrated = false;
+    state.revoked = false;
+    state.events = 0;
+    state.processors = 0;
+    if (hasPage(block.thrashing, page)) {
+      removePage(block.thrashing, page);
+      block.thrashingPages--;
+    }
+  }
+
+  #endThrottling(state: PageState): void {
+    if (state.throttled === 0) return;
+    state.throttled = 0;
+    state.throttleEnd = 0;
+  }
+
+  #unpin(block: BlockThrashing, state: PageState, page: number): void {
+    if (this.#pinNs > 0) {
+      const before = this.#pins.length;
+      this.#pins = this.#pins.filter((pin) => pin.block !== block || pin.page !== page);
+      if (before > 0 && this.#pins.length === 0) this.#schedule(null);
+    }
+    state.pinnedTo = -1;
+    state.pinned = false;
+  }
+
+  #pin(block: BlockThrashing, state: PageState, page: number, now: number, residency: number, resident: number): void {
+    if (!state.pinned || !has(resident, residency)) this.#endThrottling(state);
+    if (!state.pinned) {
+      if (this.#pinNs > 0) {
+        this.#pins.push({ block, page, deadline: now + this.#pinNs });
+        if (this.#pins.length === 1) this.#schedule(now + Math.ceil(this.#pinNs / TICK_NS) * TICK_NS);
+      }
+      state.throttles = 0;
+      state.pinned = true;
+      block.everPinned = true;
+    }
+    state.pinnedTo = residency;
+  }
+
+  /** The unpin worker: forgets pages that were pinned long enough; `unmap` takes their remote mappings first. */
+  unpinDue(now: number, unmap: (block: BlockThrashing, page: number) => void): void {
+    while (this.#pins.length > 0) {
+      const pin = this.#pins[0];
+      if (pin.deadline > now + TIMER_GRANULARITY_NS) {
+        const microseconds = Math.floor((pin.deadline - now) / 1000);
+        this.#schedule(now + Math.ceil((microseconds * 1000) / TICK_NS) * TICK_NS);
+        return;
+      }
+      unmap(pin.block, pin.page);
+      this.#resetPage(pin.block, pin.page);
+    }
+  }
+
+  /** A signed vote is compared with an unsigned limit: one short gap already widens the window. As written. */
+  #adjustLapse(gap: number): void {
+    if (!this.#settings.adaptiveLapse || this.#settings.lapseUs !== DEFAULT_LAPSE_US) return;
+    this.#votes = ((this.#votes + (gap < this.lapseNs ? -1 : 1)) << 24) >> 24;
+    const limit = this.#settings.lapseVotes;
+    if ((this.#votes < 0 || this.#votes >= limit) && this.lapseNs < LAPSE_MAX_NS) {
+      this.lapseNs += Math.min(Math.floor(this.lapseNs / 8), LAPSE_STEP_MAX_NS);
+    } else if (-this.#votes <= -limit && this.lapseNs > LAPSE_MIN_NS) {
+      this.lapseNs -= Math.max(Math.floor(this.lapseNs / 8), LAPSE_MIN_NS);
+    } else {
+      return;
+    }
+    this.#votes = Math.trunc(this.#votes / 2);
+  }
+
+  /** What to do about a fault of `requester` on the page. */
+  hint(block: BlockThrashing, page: number, view: PageView, requester: number, now: number): ThrashingHint {
+    const settings = this.#settings;
+    if (!settings.enabled || block.pages === null) return NONE;
+    if (
+      block.lastThrashingStamp !== 0 &&
+      now - block.lastThrashingStamp > this.#epochNs &&
+      !block.everPinned &&
+      block.resets < settings.maxResets
+    ) {
+      block.resets++;
+      block.pages = null;
+      block.thrashing.fill(0);
+      block.thrashingPages = 0;
+      block.lastProcessor = -1;
+      block.lastStamp = 0;
+      block.lastThrashingStamp = 0;
+      return NONE;
+    }
+    const state = block.pages.get(page);
+    if (state === undefined || state.events < settings.threshold) return NONE;
+    if (has(state.throttled, requester)) {
+      if (now < state.throttleEnd && requester !== state.favoured) return this.#throttle(state, requester);
+      state.throttled &= ~(1 << requester);
+      if (state.throttled === 0) state.throttleEnd = 0;
+    }
+    this.#adjustLapse(now - state.stamp);
+    if (now - state.stamp > this.lapseNs && !state.pinned) return NONE;
+    state.processors |= 1 << requester;
+    this.#updatePeriod(state, requester, now);
+    const pinTo =
+      state.pinned && state.revoked && requester !== state.favoured ? -1 : this.#decide(state, view, requester);
+    if (pinTo === null) return NONE;
+    if (pinTo < 0) return this.#throttle(state, requester);
+    this.#pin(block, state, page, now, pinTo, view.resident);
+    return { kind: 'pin', residency: pinTo, processors: state.processors };
+  }
+
+  #throttle(state: PageState, requester: number): ThrashingHint {
+    if (!has(state.throttled, requester)) {
+      state.throttled |= 1 << requester;
+      if (!state.pinned) state.throttles = Math.min(MAX_THROTTLES, state.throttles + 1);
+    }
+    return { kind: 'throttle', endNs: state.throttleEnd };
+  }
+
+  /** Begins a new period when the last has passed; nobody is favoured twice running. */
+  #updatePeriod(state: PageState, requester: number, now: number): void {
+    if (now > state.throttleEnd) {
+      state.throttleEnd = cut(now + this.#napNs);
+      state.favoured = state.favoured === requester ? -1 : requester;
+    } else if (state.favoured < 0) {
+      state.favoured = requester;
+    }
+  }
+
+  /** Where to pin, -1 = throttle, null = neither (get_hint_for_migration_thrashing). */
+  #decide(state: PageState, view: PageView, requester: number): number | null {
+    const { preferred } = view;
+    const reach = (to: number) => to >= 0 && (state.processors & ~this.#topology.accessibleFrom[to]) === 0;
+    const home = view.resident === 0 ? -1 : closest(this.#topology, view.resident, requester);
+    if (reach(preferred)) return preferred;
+    const preferredFights = preferred >= 0 && has(state.processors, preferred);
+    if (!preferredFights && this.#allFast(state.processors, home)) {
+      if (home === 0 && reach(requester)) return requester === 0 ? null : requester;
+      return home;
+    }
+    const ripe = state.throttles >= this.#settings.pinThreshold;
+    if (requester === preferred) {
+      if (state.pinned) return preferred === state.pinnedTo || preferred === state.favoured ? preferred : -1;
+      if (preferred !== state.favoured) return -1;
+      return ripe ? preferred : null;
+    }
+    if (state.pinned) {
+      if (requester === state.favoured) return reach(requester) ? requester : this.#commonPlace(state, requester);
+      return has(this.#topology.accessibleFrom[state.pinnedTo], requester) ? state.pinnedTo : -1;
+    }
+    if (requester !== state.favoured) return -1;
+    return ripe ? requester : null;
+  }
+
+  #allFast(processors: number, to: number): boolean {
+    if (to < 0) return false;
+    const fast = (this.#topology.hasFastLink[to] & this.#topology.nativeAtomics[to]) | (1 << to);
+    return (processors & ~fast) === 0;
+  }
+
+  /** The nearest memory that all who fight can reach; the requester's own when there is none. */
+  #commonPlace(state: PageState, requester: number): number {
+    let common = -1;
+    forEachProcessor(state.processors, (p) => {
+      common &= this.#topology.canAccess[p];
+    });
+    common &= (1 << this.#topology.processors) - 1;
+    return common === 0 ? requester : closest(this.#topology, common, requester);
+  }
+
+  /** The block's pages first..last are gone: drops their pins without a callback. */
+  forget(block: BlockThrashing, first: number, last: number): void {
+    this.reset(block, first, last);
+    for (let page = first; page <= last; page++) block.pages?.delete(page);
+  }
+
+  /** Whom the page's pin maps (the processors that fight over it). */
+  processorsOf(block: BlockThrashing, page: number): number {
+    return block.pages?.get(page)?.processors ?? 0;
+  }
+}
+
+function newPage(): PageState {
+  return {
+    stamp: 0,
+    migrated: false,
+    revoked: false,
+    events: 0,
+    pinned: false,
+    throttleEnd: 0,
+    throttles: 0,
+    processors: 0,
+    throttled: 0,
+    pinnedTo: -1,
+    favoured: -1,
+  };
+}
