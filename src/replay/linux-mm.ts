@@ -12,7 +12,7 @@ import { migrateDevicePages, migrateToDevice, migrateToHost } from './linux-mm/m
 import { PageFlags } from './linux-mm/page-flags.ts';
 import { rangeFault, validMask } from './linux-mm/range-fault.ts';
 import { blockOf, deviceOf, type LinuxMmState, notify } from './linux-mm/state.ts';
-import { collapse, dontNeed, makeExclusive, mprotect, munmap, pin, populate } from './linux-mm/system-calls.ts';
+import { collapse, dontNeed, lock, makeExclusive, mprotect, munmap, pin, populate } from './linux-mm/system-calls.ts';
 import type { LinuxMm, LinuxMmCosts, LinuxMmOptions, PageEntry, PageState } from './linux-mm/types.ts';
 import { BLOCK_PAGES } from './mask.ts';
 import { type Core, HOST, RIGHTS } from './model.ts';
@@ -43,9 +43,11 @@ export function createLinuxMm(core: Core, options: LinuxMmOptions): LinuxMm {
     readOnlyEntry: new PageFlags(),
     readOnlyVma: new PageFlags(),
     deniedVma: new PageFlags(),
+    lockedVma: new PageFlags(),
     exclusive: new PageFlags(),
     pinned: new PageFlags(),
     fileBacked: new PageFlags(),
+    pageCache: new PageFlags(),
     partOfHuge: new PageFlags(),
     huge: new Map(),
     pageTables: new Set(),
@@ -61,11 +63,13 @@ export function createLinuxMm(core: Core, options: LinuxMmOptions): LinuxMm {
     migrateToDevice: (device, first, last, how) => migrateToDevice(mm, device, first, last, how),
     migrateToHost: (device, first, last, how) => migrateToHost(mm, device, first, last, how),
     migrateDevicePages: (device, block, pages, trigger) => migrateDevicePages(mm, device, block, pages, trigger),
-    makeExclusive: (device, first, last) => makeExclusive(mm, device, first, last),
+    makeExclusive: (first, last) => makeExclusive(mm, first, last),
     munmap: (first, last) => munmap(mm, first, last),
     dontNeed: (first, last) => dontNeed(mm, first, last),
     mprotect: (first, last, protection) => mprotect(mm, first, last, protection),
     populate: (first, last, write) => populate(mm, first, last, write),
+    lock: (first, last) => lock(mm, first, last),
+    unlock: (first, last) => mm.lockedVma.remove(first, last),
     pin: (first, last) => pin(mm, first, last),
     unpin: (first, last) => mm.pinned.remove(first, last),
     collapse: (first, last) => collapse(mm, first, last),

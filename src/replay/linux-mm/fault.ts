@@ -1,6 +1,16 @@
 /** handle_mm_fault: what one page fault of the CPU, of the kernel, or on behalf of a device does. */
 
-import { andNotMask, BLOCK_PAGES, isEmptyMask, newMask, PAGE_BYTES, setRange } from '../mask.ts';
+import {
+  addPage,
+  andNotMask,
+  BLOCK_PAGES,
+  hasPage,
+  isEmptyMask,
+  newMask,
+  PAGE_BYTES,
+  type PageMask,
+  setRange,
+} from '../mask.ts';
 import { HOST, RIGHTS, type Vma } from '../model.ts';
 import { splitHugeEntry } from './huge.ts';
 import { migrateToHost } from './migrate.ts';
@@ -94,15 +104,36 @@ function hugeFirstTouch(mm: LinuxMmState, vma: Vma, block: number, write: boolea
   return true;
 }
 
+/** Pages that one read fault of a file maps, of those in the page cache (fault_around_bytes). */
+const FAULT_AROUND_PAGES = 16;
+
 /** A file page enters the page cache; a write to a private mapping makes an anonymous copy at once. */
 function touchFile(mm: LinuxMmState, vma: Vma, page: number, write: boolean): boolean {
   const block = blockOf(page);
   const mask = pageMask(page);
   const isPrivate = mm.options.privateFile?.(vma) === true;
+  mm.pageCache.addMask(block, mask);
+  if (isPrivate && write) {
+    mm.core.populate(block, mask, HOST);
+    mapHost(mm, block, mask, true);
+    return true;
+  }
+  if (!write) faultAround(mm, vma, page, mask);
   mm.core.populate(block, mask, HOST);
-  if (!(isPrivate && write)) mm.fileBacked.addMask(block, mask);
-  mapHost(mm, block, mask, (write || !isPrivate) && !mm.readOnlyVma.has(page));
+  mm.fileBacked.addMask(block, mask);
+  mapHost(mm, block, mask, !isPrivate && !mm.readOnlyVma.has(page));
   return true;
+}
+
+/** do_fault_around: adds cached neighbours that nobody has mapped, from the aligned window's start or the VMA's. */
+function faultAround(mm: LinuxMmState, vma: Vma, page: number, mask: PageMask): void {
+  const cached = mm.pageCache.mask(blockOf(page));
+  if (cached === null) return;
+  const first = Math.max(page - (page % FAULT_AROUND_PAGES), vma.firstPage);
+  const last = Math.min(first + FAULT_AROUND_PAGES - 1, vma.lastPage, first - (first % BLOCK_PAGES) + BLOCK_PAGES - 1);
+  for (let next = first; next <= last; next++) {
+    if (hasPage(cached, next % BLOCK_PAGES) && mm.core.residence(next) === 0) addPage(mask, next % BLOCK_PAGES);
+  }
 }
 
 /** Write to the zero page: a page takes its place, so every mirror of it goes (do_wp_page). */

@@ -21,7 +21,7 @@ import type { Trigger } from '../metrics.ts';
 import { HOST, RIGHTS, type Vma } from '../model.ts';
 import { splitHugePage } from './huge.ts';
 import { forEachBlock } from './page-flags.ts';
-import { isAnonymous, isMigratable, type LinuxMmState, mapHost, notify } from './state.ts';
+import { isAnonymous, isMigratable, type LinuxMmState, mapHost, notify, vmaEnd } from './state.ts';
 import type { MigrateOptions } from './types.ts';
 
 /** One block's part of a cycle. */
@@ -45,8 +45,10 @@ function forEachCycle(
 ): void {
   for (const vma of mm.core.vmasIn(firstPage, lastPage)) {
     const end = Math.min(lastPage, vma.lastPage);
-    for (let first = Math.max(firstPage, vma.firstPage); first <= end; first += batchPages) {
-      visit(vma, first, Math.min(end, first + batchPages - 1));
+    for (let first = Math.max(firstPage, vma.firstPage); first <= end; ) {
+      const last = Math.min(end, first + batchPages - 1, vmaEnd(mm, vma, first));
+      visit(vma, first, last);
+      first = last + 1;
     }
   }
 }
@@ -228,7 +230,6 @@ export function migrateDevicePages(
   const going = andMask(core.residentMask(device, block, newMask()), pages);
   if (isEmptyMask(going)) return 0;
   core.beginMigration();
-  mm.counters.cyclesToHost++;
   forEachPage(going, (page) => notify(mm, 'clear', block * BLOCK_PAGES + page, block * BLOCK_PAGES + page));
   const huge = mm.huge.get(block) === 'page';
   core.spend(mm.costs.migrateCycleNs + (huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs));

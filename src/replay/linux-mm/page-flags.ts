@@ -27,6 +27,15 @@ export class PageFlags {
     return mask !== undefined && hasPage(mask, page % BLOCK_PAGES);
   }
 
+  /** Last page up to `lastPage` that is in the set, or out of it, like `page`. */
+  endOfLike(page: number, lastPage: number): number {
+    if (this.#blocks.size === 0) return lastPage;
+    const like = this.has(page);
+    let end = page;
+    while (end < lastPage && this.has(end + 1) === like) end++;
+    return end;
+  }
+
   /** The block's set, null when empty. Not to be changed by the caller. */
   mask(block: number): PageMask | null {
     return this.#blocks.get(block) ?? null;

@@ -4,7 +4,7 @@ import { addRange, andNotMask, BLOCK_PAGES, newMask, nextPage, orMask, type Page
 import { HOST, RIGHTS } from '../model.ts';
 import { handleFault } from './fault.ts';
 import { blockOf } from './page-flags.ts';
-import type { LinuxMmState } from './state.ts';
+import { type LinuxMmState, vmaEnd } from './state.ts';
 import type { RangeFaultRequest, RangeFaultStatus } from './types.ts';
 
 /**
@@ -53,11 +53,11 @@ export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeF
     if (request.sequence() !== sequence) return 'busy';
     const page = firstUnsatisfied(mm, request, from);
     if (page < 0) return 'valid';
-    if (core.vmaAt(page) === null || mm.deniedVma.has(page)) return 'fault';
+    const vma = core.vmaAt(page);
+    if (vma === null || mm.deniedVma.has(page)) return 'fault';
     if (request.write && mm.readOnlyVma.has(page)) return 'denied';
-    const end = Math.min(request.lastPage, page - (page % BLOCK_PAGES) + BLOCK_PAGES - 1);
+    const end = Math.min(request.lastPage, vmaEnd(mm, vma, page), page - (page % BLOCK_PAGES) + BLOCK_PAGES - 1);
     for (let next = page; next <= end; next++) {
-      if (core.vmaAt(next) === null) return 'fault';
       if (!handleFault(mm, next, request.write, 'device')) return 'fault';
     }
     from = page;

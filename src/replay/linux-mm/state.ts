@@ -22,10 +22,13 @@ export interface LinuxMmState {
   /** VMA without write permission, without any. */
   readonly readOnlyVma: PageFlags;
   readonly deniedVma: PageFlags;
+  readonly lockedVma: PageFlags;
   readonly exclusive: PageFlags;
   readonly pinned: PageFlags;
   /** Page-cache pages; a written page of a private file mapping is none. */
   readonly fileBacked: PageFlags;
+  /** File pages that were read once and stay in the page cache, mapped or not. */
+  readonly pageCache: PageFlags;
   /** Pages mapped singly out of a huge page that was not split: extra references keep them from migrating. */
   readonly partOfHuge: PageFlags;
   readonly huge: Map<number, HugeKind>;
@@ -82,9 +85,11 @@ export function forget(mm: LinuxMmState, block: number, pages: PageMask): void {
   mm.partOfHuge.removeMask(block, pages);
 }
 
-/** The VMA's first..last part of a block, clipped. */
-export function blockPart(vma: Vma, block: number): { from: number; to: number } {
-  return { from: Math.max(vma.firstPage, block * 512), to: Math.min(vma.lastPage, block * 512 + 511) };
+/** Where the kernel's VMA ends that holds `page`: mprotect and mlock of a part split it. */
+export function vmaEnd(mm: LinuxMmState, vma: Vma, page: number): number {
+  let end = vma.lastPage;
+  for (const flags of [mm.readOnlyVma, mm.deniedVma, mm.lockedVma]) end = flags.endOfLike(page, end);
+  return end;
 }
 
 /** A full aligned block inside the VMA. */

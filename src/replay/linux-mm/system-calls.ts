@@ -43,6 +43,8 @@ export function munmap(mm: LinuxMmState, firstPage: number, lastPage: number): v
   zap(mm, firstPage, lastPage);
   mm.readOnlyVma.remove(firstPage, lastPage);
   mm.deniedVma.remove(firstPage, lastPage);
+  mm.lockedVma.remove(firstPage, lastPage);
+  mm.pageCache.remove(firstPage, lastPage);
   forEachBlock(firstPage, lastPage, (block, from, to) => {
     if (from === 0 && to === BLOCK_PAGES - 1) mm.pageTables.delete(block);
   });
@@ -54,8 +56,7 @@ export function dontNeed(mm: LinuxMmState, firstPage: number, lastPage: number):
 }
 
 /**
- * change_protection. Permission taken from an entry does not come back with the VMA's: RAM pages regain it when written,
- * device pages only after they came home.
+ * change_protection. RAM pages regain write permission with their VMA, device pages only after they came home.
  */
 export function mprotect(
   mm: LinuxMmState,
@@ -77,6 +78,7 @@ export function mprotect(
     andMask(onDevice, pages);
     if (protection === 'none') {
       mm.deniedVma.addMask(block, pages);
+      mm.readOnlyEntry.addMask(block, onDevice);
       core.unmap(HOST, block, mapped);
       return;
     }
@@ -87,7 +89,11 @@ export function mprotect(
       mapHost(mm, block, mapped, false);
     } else {
       mm.readOnlyVma.removeMask(block, pages);
-      if (mm.huge.get(block) === 'page') mapHost(mm, block, mapped, true);
+      // Private pages of RAM are writable again at once (can_change_pte_writable).
+      const anonymous = andMask(core.residentMask(HOST, block, newMask()), mapped);
+      const fileBacked = mm.fileBacked.mask(block);
+      if (fileBacked !== null) andNotMask(anonymous, fileBacked);
+      mapHost(mm, block, anonymous, true);
     }
     const wasDenied = andMask(core.residentMask(HOST, block, newMask()), denied);
     mapHost(mm, block, wasDenied, protection === 'write');
@@ -113,19 +119,27 @@ export function populate(
   return faults;
 }
 
+/** mlock populates for writing what may be written (populate_vma_page_range). */
+export function lock(mm: LinuxMmState, firstPage: number, lastPage: number): number {
+  mm.lockedVma.add(firstPage, lastPage);
+  return populate(mm, firstPage, lastPage, true);
+}
+
 export function pin(mm: LinuxMmState, firstPage: number, lastPage: number): void {
   populate(mm, firstPage, lastPage, false);
-  mm.pinned.add(firstPage, lastPage);
+  for (let page = firstPage; page <= lastPage; page++) {
+    if (mm.core.residence(page) !== 0) mm.pinned.add(page, page);
+  }
 }
 
 /** make_device_exclusive_range: device pages come home, then the CPU entry is replaced by an exclusive one. */
-export function makeExclusive(mm: LinuxMmState, device: number, firstPage: number, lastPage: number): number {
+export function makeExclusive(mm: LinuxMmState, firstPage: number, lastPage: number): number {
   const { core } = mm;
   populate(mm, firstPage, lastPage, true, 'device');
   let made = 0;
   for (let page = firstPage; page <= lastPage; page++) {
     if (deviceOf(core, page) > 0 || core.mapping(HOST, page) < RIGHTS.write) continue;
-    notify(mm, 'exclusive', page, page, device);
+    notify(mm, 'exclusive', page, page);
     const mask = addRange(newMask(), page % BLOCK_PAGES, page % BLOCK_PAGES);
     core.unmap(HOST, Math.floor(page / BLOCK_PAGES), mask);
     mm.exclusive.add(page, page);
@@ -134,19 +148,21 @@ export function makeExclusive(mm: LinuxMmState, device: number, firstPage: numbe
   return made;
 }
 
-/** MADV_COLLAPSE: gathers single pages into a huge page; it fails where a device page is in the way. */
+/** MADV_COLLAPSE: gathers single pages into a huge page; it fails without a whole block, or with a device page in it. */
 export function collapse(mm: LinuxMmState, firstPage: number, lastPage: number): boolean {
   const { core } = mm;
-  let ok = true;
+  let ok = false;
+  let failed = false;
   const full = addRange(newMask(), 0, BLOCK_PAGES - 1);
   forEachBlock(firstPage, lastPage, (block, from, to) => {
     const vma = core.vmaAt(block * BLOCK_PAGES);
     if (from !== 0 || to !== BLOCK_PAGES - 1 || vma === null || !coversBlock(vma, block)) return;
+    ok = true;
     if (mm.huge.get(block) === 'page') return;
     const resident = core.residentMask(HOST, block, newMask());
     const empty = emptyPages(mm, block, full);
     if (!maskCovers(orMask(copyMask(newMask(), resident), empty), full)) {
-      ok = false;
+      failed = true;
       return;
     }
     notify(mm, 'clear', block * BLOCK_PAGES, block * BLOCK_PAGES + BLOCK_PAGES - 1);
@@ -156,7 +172,7 @@ export function collapse(mm: LinuxMmState, firstPage: number, lastPage: number):
     mm.partOfHuge.removeMask(block, full);
     mm.huge.set(block, 'page');
   });
-  return ok;
+  return ok && !failed;
 }
 
 function emptyPages(mm: LinuxMmState, block: number, within: PageMask): PageMask {

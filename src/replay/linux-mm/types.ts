@@ -146,7 +146,7 @@ export interface LinuxMm {
   /** migrate_device_range: by device page frame, with one `clear` notification a page. For eviction. */
   migrateDevicePages(device: number, block: number, pages: PageMask, trigger: Trigger): number;
   /** make_device_exclusive_range: RAM pages that the CPU may not touch without telling. Returns pages made so. */
-  makeExclusive(device: number, firstPage: number, lastPage: number): number;
+  makeExclusive(firstPage: number, lastPage: number): number;
 
   // --- system calls ------------------------------------------------------------------------------------------------
   /** munmap, or the range of a `free` record. */
@@ -154,8 +154,11 @@ export interface LinuxMm {
   /** madvise(MADV_DONTNEED). */
   dontNeed(firstPage: number, lastPage: number): void;
   mprotect(firstPage: number, lastPage: number, protection: 'none' | 'read' | 'write'): void;
-  /** mlock, MADV_POPULATE_*: faults every page that is not present with the rights. Returns the faults taken. */
+  /** MADV_POPULATE_*: faults every page that is not present with the rights. Returns the faults taken. */
   populate(firstPage: number, lastPage: number, write: boolean): number;
+  /** mlock: populates, and device pages come home. It does not keep pages from migrating afterwards. */
+  lock(firstPage: number, lastPage: number): number;
+  unlock(firstPage: number, lastPage: number): void;
   /** Extra references (DMA, vmsplice): pages come home first and cannot migrate until unpinned. */
   pin(firstPage: number, lastPage: number): void;
   unpin(firstPage: number, lastPage: number): void;

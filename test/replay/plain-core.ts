@@ -1,0 +1,150 @@
+/** The core as maps and sets, without time, for tests of services that stand on it. Only what they use is there. */
+
+import { addPage, forEachPage, type PageMask } from '../../src/replay/mask.ts';
+import type { Core, Rights, Vma } from '../../src/replay/model.ts';
+import type { Allocation, AllocationKind } from '../../src/trace/compiled.ts';
+
+const BLOCK = 512;
+
+export class PlainCore {
+  readonly vmas: Vma[] = [];
+  readonly counts: Record<string, number> = {};
+  readonly actors: string[];
+  readonly host: { pageBytes: number; zeroPage: boolean };
+  spentNs = 0;
+  #residence = new Map<number, number>();
+  #rights: Map<number, Rights>[];
+
+  constructor(devices: number, host = { pageBytes: 4096, zeroPage: true }) {
+    this.actors = ['cpu', ...Array.from({ length: devices }, (_, i) => `gpu${i}`)];
+    this.#rights = this.actors.map(() => new Map());
+    this.host = host;
+  }
+
+  /** This object as the interface; a service that wants more than is here fails loudly. */
+  get core(): Core {
+    return this as unknown as Core;
+  }
+
+  addVma(firstPage: number, pages: number, kind: AllocationKind = 'system', name = ''): Vma {
+    const lastPage = firstPage + pages - 1;
+    const sizeBytes = pages * 4096;
+    const id = this.vmas.length;
+    const allocation: Allocation = {
+      id,
+      name,
+      kind,
+      vma: 'map',
+      actor: 0,
+      firstPage,
+      lastPage,
+      sizeBytes,
+      record: -1,
+    };
+    const vma = { allocation, firstPage, lastPage };
+    this.vmas.push(vma);
+    this.vmas.sort((a, b) => a.firstPage - b.firstPage);
+    return vma;
+  }
+
+  removeVma(firstPage: number, lastPage: number): void {
+    for (const vma of [...this.vmas]) {
+      if (vma.lastPage < firstPage || vma.firstPage > lastPage) continue;
+      this.vmas.splice(this.vmas.indexOf(vma), 1);
+      if (vma.firstPage < firstPage) this.vmas.push({ ...vma, lastPage: firstPage - 1 });
+      if (vma.lastPage > lastPage) this.vmas.push({ ...vma, firstPage: lastPage + 1 });
+    }
+    this.vmas.sort((a, b) => a.firstPage - b.firstPage);
+  }
+
+  /** Neighbours become one, as the kernel does with mappings of one kind. */
+  mergeVmas(): void {
+    for (let i = this.vmas.length - 1; i > 0; i--) {
+      const [low, high] = [this.vmas[i - 1], this.vmas[i]];
+      if (low.lastPage + 1 === high.firstPage) this.vmas.splice(i - 1, 2, { ...low, lastPage: high.lastPage });
+    }
+  }
+
+  vmaAt(page: number): Vma | null {
+    return this.vmas.find((vma) => vma.firstPage <= page && page <= vma.lastPage) ?? null;
+  }
+  vmasIn(first: number, last: number): readonly Vma[] {
+    return this.vmas.filter((vma) => vma.firstPage <= last && first <= vma.lastPage);
+  }
+  residence(page: number): number {
+    return this.#residence.get(page) ?? 0;
+  }
+  mapping(actor: number, page: number): Rights {
+    return this.#rights[actor].get(page) ?? 0;
+  }
+  residentMask(location: number, block: number, out: PageMask): PageMask {
+    out.fill(0);
+    for (let page = 0; page < BLOCK; page++) {
+      if (this.residence(block * BLOCK + page) & (1 << location)) addPage(out, page);
+    }
+    return out;
+  }
+  mappedMask(actor: number, block: number, out: PageMask, rights: Rights = 1): PageMask {
+    out.fill(0);
+    for (let page = 0; page < BLOCK; page++)
+      if (this.mapping(actor, block * BLOCK + page) >= rights) addPage(out, page);
+    return out;
+  }
+
+  move(block: number, mask: PageMask, to: number, trigger: string): number {
+    let pages = 0;
+    forEachPage(mask, (at) => {
+      const page = block * BLOCK + at;
+      const from = this.residence(page);
+      if (from === 0) return;
+      if (!(from & (1 << to))) pages++;
+      this.#residence.set(page, 1 << to);
+    });
+    this.#add(`move.${to === 0 ? 'd2h' : 'h2d'}`, pages);
+    this.#add(`by.${trigger}`, pages);
+    return pages;
+  }
+  populate(block: number, mask: PageMask, at: number): number {
+    let pages = 0;
+    forEachPage(mask, (page) => {
+      if (this.residence(block * BLOCK + page) !== 0) return;
+      this.#residence.set(block * BLOCK + page, 1 << at);
+      pages++;
+    });
+    this.#add(at === 0 ? 'populate.host' : 'populate.device', pages);
+    return pages;
+  }
+  discard(block: number, mask: PageMask, at?: number): void {
+    forEachPage(mask, (inBlock) => {
+      const page = block * BLOCK + inBlock;
+      const left = at === undefined ? 0 : this.residence(page) & ~(1 << at);
+      if (left === 0) this.#residence.delete(page);
+      else this.#residence.set(page, left);
+    });
+  }
+  map(actor: number, block: number, mask: PageMask, rights: Rights, entries: number): void {
+    forEachPage(mask, (page) => this.#rights[actor].set(block * BLOCK + page, rights));
+    this.#add(`map.${actor}`, entries);
+  }
+  unmap(actor: number, block: number, mask: PageMask): void {
+    forEachPage(mask, (page) => this.#rights[actor].delete(block * BLOCK + page));
+  }
+  beginMigration(): void {}
+  tlbInvalidate(): void {}
+  hostShootdown(): void {}
+  spend(ns: number): void {
+    this.spentNs += ns;
+  }
+  now(): number {
+    return this.spentNs;
+  }
+  count(metric: string, n = 1): void {
+    this.#add(metric, n);
+  }
+  countOwn(name: string, n = 1): void {
+    this.#add(name, n);
+  }
+  #add(name: string, n: number): void {
+    this.counts[name] = (this.counts[name] ?? 0) + n;
+  }
+}
