@@ -35,6 +35,14 @@ interface Deferred {
   readonly request: number;
 }
 
+/** What a record has to wait for before it is issued. */
+interface Due {
+  readonly actor: number;
+  readonly timeNs: number;
+  readonly thread: number;
+  readonly isAccess: boolean;
+}
+
 export interface ReferenceOptions {
   readonly check?: boolean;
 }
@@ -87,24 +95,10 @@ class Engine {
     const issue = (): number => r.timeNs + m.delay[r.actor];
     if (r.actor === HOST) this.syncOpenDevices(r.timeNs);
 
-    for (;;) {
-      if (r.event === null) this.waitForDeferred([r.actor]);
-      else this.waitForDeferred(this.devices());
-      if (this.isLate(r.actor, issue())) this.handOverLate(r.actor);
-      else if (r.thread >= 0 && this.pending[r.actor].some((touch) => touch.thread === r.thread)) {
-        this.handOver(r.actor, issue());
-      } else if (r.event !== null && this.oldestFirst().length > 0) {
-        const cause = issue();
-        for (const device of this.oldestFirst()) this.handOver(device, cause);
-      } else if (!this.mustWait(r)) break;
-    }
+    this.untilNothingIsDue({ actor: r.actor, timeNs: r.timeNs, thread: r.thread, isAccess: r.event === null });
     if (r.event?.op === 'launch') {
       m.delay[r.actor] = Math.max(m.delay[r.actor], m.delay[HOST]);
       this.open.add(r.actor);
-    }
-    if (r.event?.op === 'sync') {
-      m.delay[HOST] = Math.max(m.delay[HOST], m.delay[r.actor]);
-      this.open.delete(r.actor);
     }
     this.runWakes(issue);
     m.now = Math.max(m.now, issue());
@@ -113,16 +107,33 @@ class Engine {
       m.count(isHost ? 'accesses.host' : 'accesses.device');
       m.count(isHost ? 'touches.host' : 'touches.device', r.ranges[0].touches.length);
       this.touchRanges(r, r.ranges);
-    } else this.event(r, r.event);
+    } else {
+      if (r.event.op === 'sync') this.synchronise(r.actor);
+      this.event(r, r.event);
+    }
+  }
+
+  /** Steps 1-4, over and over: serving changes delays, and may leave faults deferred. */
+  private untilNothingIsDue({ actor, timeNs, thread, isAccess }: Due): void {
+    const issue = (): number => timeNs + this.m.delay[actor];
+    const waiters = isAccess ? [actor] : this.devices();
+    for (;;) {
+      this.waitForDeferred(waiters);
+      if (this.isLate(actor, issue())) this.handOverLate(actor);
+      else if (this.hasPendingOf(actor, thread)) this.handOver(actor, issue());
+      else if (!isAccess && this.oldestFirst().length > 0) {
+        const cause = issue();
+        for (const device of this.oldestFirst()) this.handOver(device, cause);
+      } else return;
+    }
+  }
+
+  private hasPendingOf(actor: number, thread: number): boolean {
+    return thread >= 0 && this.pending[actor].some((touch) => touch.thread === thread);
   }
 
   private devices(): number[] {
     return this.m.actors.map((_, actor) => actor).filter((actor) => actor !== HOST);
-  }
-
-  private mustWait(r: PlainRecord): boolean {
-    const waiters = r.event === null ? [r.actor] : this.devices();
-    return waiters.some((device) => this.deferred[device].length > 0);
   }
 
   /** Devices with pending faults, by oldest pending fault, then by index. */
@@ -147,16 +158,17 @@ class Engine {
 
   /** Rule S: a CPU record while devices are open counts as their `sync`, without the hook. */
   private syncOpenDevices(timeNs: number): void {
-    const { m } = this;
     for (const device of [...this.open].sort((a, b) => a - b)) {
-      do {
-        this.waitForDeferred([device]);
-        if (this.isLate(device, timeNs + m.delay[device])) this.handOverLate(device);
-        else if (this.pending[device].length > 0) this.handOver(device, timeNs + m.delay[device]);
-      } while (this.deferred[device].length > 0);
-      m.delay[HOST] = Math.max(m.delay[HOST], m.delay[device]);
-      this.open.delete(device);
+      this.untilNothingIsDue({ actor: device, timeNs, thread: -1, isAccess: false });
+      this.runWakes(() => timeNs + this.m.delay[device]);
+      this.m.now = Math.max(this.m.now, timeNs + this.m.delay[device]);
+      this.synchronise(device);
     }
+  }
+
+  private synchronise(device: number): void {
+    this.m.delay[HOST] = Math.max(this.m.delay[HOST], this.m.delay[device]);
+    this.open.delete(device);
   }
 
   // --- touches ---------------------------------------------------------------------------------------------------
@@ -183,7 +195,7 @@ class Engine {
     const { m } = this;
     for (let round = 0; !this.granted(HOST, page, access); round++) {
       if (round === CPU_ROUNDS) {
-        m.warnings.add(`a CPU touch still faults after ${CPU_ROUNDS} rounds: failed`);
+        m.warnings.add(`CPU faults on one page did not end after ${CPU_ROUNDS} rounds: the access failed`);
         this.fail(record);
         return;
       }
@@ -270,7 +282,7 @@ class Engine {
       m.context = { ...before, record: this.pending[device][0].record };
       idle = this.serveOnce(device) ? 0 : idle + 1;
       if (idle === STUCK_CALLS) {
-        throw new InvariantError(0, before.record, 'the model is stuck', `${STUCK_CALLS} calls changed nothing`);
+        throw new InvariantError(0, before.record, 'progress', `${STUCK_CALLS} calls changed nothing`);
       }
     }
     m.context = before;
@@ -473,7 +485,6 @@ class Engine {
 
   private hint(event: Extract<TraceEvent, { op: 'prefetch' | 'advise' }>): void {
     const { m, hooks } = this;
-    const before = m.now;
     const isPrefetch = event.op === 'prefetch';
     const outcome: HintOutcome =
       this.hook(() => (isPrefetch ? hooks.prefetch?.(event) : hooks.advise?.(event))) ?? 'ignored';
@@ -482,11 +493,7 @@ class Engine {
     if (outcome === 'ignored') m.warnings.add(`hint ${name} is unknown to ${m.spec.model.name}: ignored`);
     if (outcome === 'rejected') m.warnings.add(`hint ${name} was refused by ${m.spec.model.name}`);
     const addr = '0x' + (BigInt(event.firstPage) * 4096n + BigInt(event.offsetBytes)).toString(16);
-    m.emit('hint', event.actor, event.firstPage, event.sizeBytes, {
-      addr,
-      timeNs: before,
-      durationNs: m.now - before,
-    });
+    m.emit('hint', event.actor, event.firstPage, event.sizeBytes, { addr });
   }
 
   /** Every hook begins without an open migration and ends with its queued copies done. */
