@@ -49,7 +49,7 @@ export async function defaultModels(): Promise<ModelDefinition[]> {
 
 /** A model by name, or the default export of a module when the text is a path (it has a slash or ends in .js, .mjs, .ts). */
 export async function loadModel(nameOrPath: string): Promise<ModelDefinition> {
-  if (isPath(nameOrPath)) return modelFromModule(nameOrPath);
+  if (isModulePath(nameOrPath)) return modelFromModule(nameOrPath);
   const url = modulesOf(MODELS).get(nameOrPath);
   if (url === undefined) {
     const known = (await allModels()).map((m) => m.name);
@@ -61,7 +61,7 @@ export async function loadModel(nameOrPath: string): Promise<ModelDefinition> {
   return defaultExport(url);
 }
 
-function isPath(text: string): boolean {
+export function isModulePath(text: string): boolean {
   return /[/\\]/.test(text) || /\.(?:js|mjs|ts)$/.test(text);
 }
 

@@ -1,0 +1,137 @@
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { ConfigurationError } from '../../replay/configuration-error.ts';
+import { planRuns, runsOf } from '../../replay/plan.ts';
+import { formatNames, loadFormat, type ReportFormat } from '../../report/registry.ts';
+import { buildResult, type Result } from '../../report/result.ts';
+import { answer, type Io, OutputError, wantsColor } from '../io.ts';
+import { listed, repeated, wholeNumber } from '../options.ts';
+import { OutputFile } from '../output-file.ts';
+import { startProgress } from '../progress.ts';
+import { readTrace } from '../read-trace.ts';
+import { replayRuns } from '../replay-runs.ts';
+import { openSharedTrace, shareTrace } from '../shared-trace.ts';
+import { toolVersion } from '../version.ts';
+import { warn } from '../warn.ts';
+
+interface Options {
+  models?: string[];
+  set: string[];
+  platform?: string;
+  oversub?: string[];
+  deviceMemory?: string[];
+  inFlight?: number;
+  format: string;
+  out: string;
+  events?: string;
+  traceFormat?: string;
+  check?: true;
+  jobs: number;
+  quiet?: true;
+}
+
+export function runCommand(io: Io): Command {
+  return new Command('run')
+    .summary('replay a trace through memory-management stacks')
+    .description('Replay a trace through models of memory-management stacks and report what each of them does.')
+    .argument('<trace>', 'a trace file, plain or gzip; - reads standard input')
+    .option('-m, --models <list>', 'stacks to run: NAME[:PRESET], a module (./mine.js), or all, by commas', listed)
+    .option('--set <model.param=value>', 'set a parameter of a model, or host.page, host.zeroPage', repeated, [])
+    .option('--platform <name|file>', 'machine profile, see `gmem-eval platforms`')
+    .option('--oversub <ratios>', 'give each device FOOTPRINT / RATIO bytes, one run a ratio', listed)
+    .option(
+      '--device-memory <sizes>',
+      'give devices this much: 16GiB, or gpu0=16GiB/gpu1=64GiB, one run a size',
+      listed,
+    )
+    .option('--in-flight <n>', 'touches of a device that may wait at once (default: of the platform)', (text: string) =>
+      wholeNumber('--in-flight', text),
+    )
+    .option('--format <name>', `report: ${formatNames().join(', ')}`, 'table')
+    .option('--out <dir|file|->', 'where the report goes; - is standard output', '-')
+    .option('--events <file>', 'write what happened, one JSON line an event')
+    .option('--trace-format <name>', 'how the trace is written (default: found from its content)')
+    .option('--check', 'check the invariants of the simulation all along')
+    .option('--jobs <n>', 'spread the runs over so many threads', (text: string) => wholeNumber('--jobs', text), 1)
+    .option('--quiet', 'no progress, no warnings')
+    .action((trace: string, options: Options) => run(io, trace, options));
+}
+
+async function run(io: Io, path: string, options: Options): Promise<void> {
+  const format = await loadFormat(options.format);
+  const plan = await planRuns(options);
+  const reportPath = outPath(options.out, path, format);
+  if (reportPath !== null && reportPath === options.events) {
+    throw new ConfigurationError('--out and --events name the same file', 'give each a name of its own');
+  }
+  const files: OutputFile[] = [];
+  const open = (file: string): OutputFile => {
+    const opened = new OutputFile(file);
+    files.push(opened);
+    return opened;
+  };
+  try {
+    const report = reportPath === null ? null : open(reportPath);
+    const events = options.events === undefined ? null : open(options.events);
+    const result = await evaluate(io, path, options, plan, events);
+    const text = format.render(result, { color: report === null && wantsColor(io) });
+    report?.write(text);
+    for (const file of files) file.commit();
+    if (report === null) await answer(io, text);
+    if (!options.quiet) for (const text of warningsOf(result)) warn(io, text);
+  } finally {
+    for (const file of files) file.discard();
+  }
+}
+
+async function evaluate(
+  io: Io,
+  path: string,
+  options: Options,
+  plan: Awaited<ReturnType<typeof planRuns>>,
+  events: OutputFile | null,
+): Promise<Result> {
+  const quiet = options.quiet === true;
+  // Shared at once, so that the columns as compiled can go.
+  const trace = openSharedTrace(shareTrace(await readTrace(io, path, options.traceFormat, quiet)));
+  const runs = runsOf(plan, trace);
+  const check = options.check === true;
+  const progress = startProgress(io, quiet, `replaying ${runs.length} runs`, 'records');
+  try {
+    const lanes = await replayRuns(trace, runs, {
+      check,
+      jobs: options.jobs,
+      events,
+      onProgress: (records) => progress.update(records, trace.records),
+    });
+    return buildResult(trace, plan, runs, lanes, { version: toolVersion(), check });
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Null for standard output. A folder gets a file named after the trace. */
+function outPath(out: string, trace: string, format: ReportFormat): string | null {
+  if (out === '-') return null;
+  if (out === '') throw new ConfigurationError('--out: empty', 'give a file, a folder, or - for standard output');
+  const isFolder = existsSync(out) ? statSync(out).isDirectory() : out.endsWith('/');
+  if (!isFolder) return out;
+  try {
+    mkdirSync(out, { recursive: true });
+  } catch (error) {
+    throw new OutputError(out, error as Error);
+  }
+  const base = trace === '-' ? 'stdin' : trace.replace(/^.*[/\\]/, '').replace(/(\.csv)?(\.gz)?$/, '');
+  return join(out, `${base}.${format.extension}`);
+}
+
+/** Each once, with the stacks that gave it. */
+function warningsOf(result: Result): string[] {
+  const texts = new Map<string, Set<string>>();
+  for (const run of result.runs) {
+    for (const text of run.warnings) texts.set(text, (texts.get(text) ?? new Set()).add(run.model));
+  }
+  const ofTrace = new Set(result.manifest.trace.warnings);
+  return [...texts].map(([text, models]) => (ofTrace.has(text) ? text : `${[...models].join(', ')}: ${text}`));
+}

@@ -1,0 +1,126 @@
+/** Replays planned runs in worker threads; results and events do not depend on how many. */
+
+import { closeSync, openSync, readSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { ConfigurationError } from '../replay/configuration-error.ts';
+import { InvariantError, type LaneResult } from '../replay/lane.ts';
+import type { PlannedRun } from '../replay/plan.ts';
+import type { CompiledTrace } from '../trace/compiled.ts';
+import { OutputError } from './io.ts';
+import { type OutputFile, removeTemporary } from './output-file.ts';
+import type { Failure, Report, Work } from './replay-worker.ts';
+import { shareTrace } from './shared-trace.ts';
+
+export interface ReplayRunsOptions {
+  readonly check: boolean;
+  readonly jobs: number;
+  readonly events: OutputFile | null;
+  /** Records done, the least of all workers. */
+  readonly onProgress: (records: number) => void;
+}
+
+export async function replayRuns(
+  trace: CompiledTrace,
+  runs: readonly PlannedRun[],
+  { check, jobs, events, onProgress }: ReplayRunsOptions,
+): Promise<LaneResult[]> {
+  const shared = shareTrace(trace);
+  const eventFiles = events === null ? null : runs.map(() => events.scratchFile());
+  const shares = split(runs.length, jobs);
+  const done = shares.map(() => 0);
+  const workers: Worker[] = [];
+  try {
+    const results = await Promise.all(
+      shares.map(([first, end], i) => {
+        const work: Work = {
+          trace: shared,
+          lanes: runs.slice(first, end).map(({ choice, spec }) => {
+            const { model: _model, ...plain } = spec;
+            return { ...plain, reference: choice.reference };
+          }),
+          firstRun: first,
+          check,
+          eventFiles: eventFiles?.slice(first, end) ?? null,
+        };
+        const worker = startWorker(work);
+        workers.push(worker);
+        return outcome(worker, events, (records) => {
+          done[i] = records;
+          onProgress(Math.min(...done));
+        });
+      }),
+    );
+    if (events !== null) for (const file of eventFiles!) append(file, events);
+    return results.flat();
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    for (const file of eventFiles ?? []) removeTemporary(file);
+  }
+}
+
+/** Neighbouring runs together, shares of equal size within one: [first, end) each. */
+function split(runs: number, jobs: number): [number, number][] {
+  const shares = Math.max(1, Math.min(jobs, runs));
+  return Array.from({ length: shares }, (_, i) => [
+    Math.floor((i * runs) / shares),
+    Math.floor(((i + 1) * runs) / shares),
+  ]);
+}
+
+function startWorker(work: Work): Worker {
+  const here = import.meta.url;
+  if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here), { workerData: work });
+  // Run from source (tests, scripts): Node 20 cannot load TypeScript by itself.
+  const loader = pathToFileURL(createRequire(here).resolve('tsx')).href;
+  return new Worker(new URL('./replay-worker.ts', here), { workerData: work, execArgv: ['--import', loader] });
+}
+
+function outcome(
+  worker: Worker,
+  events: OutputFile | null,
+  onProgress: (records: number) => void,
+): Promise<readonly LaneResult[]> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (report: Report) => {
+      if (report.kind === 'progress') onProgress(report.records);
+      else if (report.kind === 'done') resolve(report.results);
+      else reject(errorOf(report.failure, events));
+    });
+    worker.on('error', reject);
+    worker.on('exit', (code) => reject(new Error(`a replay thread ended early (status ${code})`)));
+  });
+}
+
+function errorOf(failure: Failure, events: OutputFile | null): Error {
+  const error = withStack(failure);
+  if (failure.type === 'configuration')
+    return new ConfigurationError(failure.message, failure.advice!, { cause: error });
+  if (failure.type === 'invariant') {
+    const { run, record, invariant } = failure.invariant!;
+    const detail = failure.message.slice(failure.message.indexOf(`${invariant}: `) + invariant.length + 2);
+    const rebuilt = new InvariantError(run, record, invariant, detail);
+    if (failure.stack !== undefined) rebuilt.stack = failure.stack;
+    return rebuilt;
+  }
+  if (failure.type === 'system' && events !== null) return new OutputError(events.path, error);
+  return error;
+}
+
+function withStack(failure: Failure): Error {
+  const error = Object.assign(new Error(failure.message), { code: failure.code });
+  if (failure.stack !== undefined) error.stack = failure.stack;
+  return error;
+}
+
+function append(file: string, target: OutputFile): void {
+  const descriptor = openSync(file, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(1 << 20);
+    for (let n = readSync(descriptor, buffer); n > 0; n = readSync(descriptor, buffer))
+      target.write(buffer.subarray(0, n));
+  } finally {
+    closeSync(descriptor);
+  }
+}

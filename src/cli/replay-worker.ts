@@ -1,0 +1,167 @@
+/** A thread that replays some of the runs, so that the main thread can answer Ctrl-C and show progress. */
+
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { ConfigurationError } from '../replay/configuration-error.ts';
+import { replay } from '../replay/engine.ts';
+import { InvariantError, type LaneResult, type LaneSpec } from '../replay/lane.ts';
+import type { ModelDefinition, ModelHooks } from '../replay/model.ts';
+import { isModulePath, loadModel } from '../replay/registry.ts';
+import { openSharedTrace, type SharedTrace } from './shared-trace.ts';
+
+export interface Work {
+  readonly trace: SharedTrace;
+  readonly lanes: readonly (Omit<LaneSpec, 'model'> & { readonly reference: string })[];
+  /** Number of the first of these runs in the result. */
+  readonly firstRun: number;
+  readonly check: boolean;
+  /** One temporary file a run, or null without `--events`. */
+  readonly eventFiles: readonly string[] | null;
+}
+
+export type Report =
+  | { readonly kind: 'progress'; readonly records: number }
+  | { readonly kind: 'done'; readonly results: readonly LaneResult[] }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** An error in a form that crosses threads. */
+export interface Failure {
+  readonly type: 'configuration' | 'invariant' | 'system' | 'other';
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly advice?: string;
+  readonly code?: string;
+  readonly invariant?: { readonly run: number; readonly record: number; readonly invariant: string };
+}
+
+const EVENT_BUFFER_BYTES = 1 << 16;
+const PROGRESS_MS = 100;
+
+async function work({ trace, lanes, firstRun, check, eventFiles }: Work): Promise<LaneResult[]> {
+  const specs = await Promise.all(
+    lanes.map(async ({ reference, ...spec }): Promise<LaneSpec> => ({ ...spec, model: await model(reference) })),
+  );
+  const events = eventFiles === null ? null : new EventFiles(eventFiles, firstRun);
+  let lastReport = 0;
+  try {
+    const results = replay(openSharedTrace(trace), specs, {
+      check,
+      onProgress: (records) => {
+        const now = performance.now();
+        if (now - lastReport < PROGRESS_MS) return;
+        lastReport = now;
+        post({ kind: 'progress', records });
+      },
+      ...(events === null ? {} : { onEvent: (run, event) => events.add(run, event) }),
+    });
+    events?.flush();
+    return results;
+  } finally {
+    events?.close();
+  }
+}
+
+async function model(reference: string): Promise<ModelDefinition> {
+  const definition = await loadModel(reference);
+  return isModulePath(reference) ? blamed(definition, reference) : definition;
+}
+
+/** A user's model whose errors name its file: they are not ours. */
+function blamed(definition: ModelDefinition, path: string): ModelDefinition {
+  const guard =
+    <A extends unknown[], R>(hook: string, call: (...args: A) => R) =>
+    (...args: A): R => {
+      try {
+        return call(...args);
+      } catch (error) {
+        if (error instanceof InvariantError) throw error;
+        const text = error instanceof Error ? error.message : String(error);
+        throw new ConfigurationError(`${path}: ${hook} threw: ${text}`, 'mend the model, or set DEBUG=1 to see where', {
+          cause: error,
+        });
+      }
+    };
+  return {
+    ...definition,
+    create: (core, parameters, preset) => {
+      const hooks = guard('create', () => definition.create(core, parameters, preset))();
+      const guarded: Record<string, unknown> = {};
+      for (const name of hookNames(hooks)) {
+        const call = hooks[name] as (...args: unknown[]) => unknown;
+        guarded[name] = guard(name, call.bind(hooks));
+      }
+      return guarded as ModelHooks;
+    },
+  };
+}
+
+/** Of a plain object or of a class. */
+function hookNames(hooks: ModelHooks): (keyof ModelHooks)[] {
+  const names = new Set<string>();
+  for (let o: object | null = hooks; o !== null && o !== Object.prototype; o = Object.getPrototypeOf(o)) {
+    for (const name of Object.getOwnPropertyNames(o)) names.add(name);
+  }
+  names.delete('constructor');
+  return [...names].filter((name) => typeof hooks[name as keyof ModelHooks] === 'function') as (keyof ModelHooks)[];
+}
+
+/** Lines of each run in a file of its own: runs of one pass come interleaved. */
+class EventFiles {
+  private readonly descriptors: number[];
+  private readonly buffers: string[];
+
+  constructor(
+    paths: readonly string[],
+    private readonly firstRun: number,
+  ) {
+    this.descriptors = paths.map((path) => openSync(path, 'w'));
+    this.buffers = paths.map(() => '');
+  }
+
+  add(run: number, event: object): void {
+    this.buffers[run] += `${JSON.stringify({ run: this.firstRun + run, ...event })}\n`;
+    if (this.buffers[run].length >= EVENT_BUFFER_BYTES) this.flushRun(run);
+  }
+
+  flush(): void {
+    for (let run = 0; run < this.buffers.length; run++) this.flushRun(run);
+  }
+
+  private flushRun(run: number): void {
+    const bytes = Buffer.from(this.buffers[run]);
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.descriptors[run], bytes, done);
+    this.buffers[run] = '';
+  }
+
+  close(): void {
+    for (const descriptor of this.descriptors) closeSync(descriptor);
+  }
+}
+
+function failureOf(error: unknown, firstRun: number): Failure {
+  if (!(error instanceof Error)) return { type: 'other', message: String(error), stack: undefined };
+  const { message } = error;
+  const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
+  if (error instanceof ConfigurationError) return { type: 'configuration', message, stack, advice: error.advice };
+  if (error instanceof InvariantError) {
+    return {
+      type: 'invariant',
+      message,
+      stack,
+      invariant: { run: firstRun + error.run, record: error.record, invariant: error.invariant },
+    };
+  }
+  const { code } = error as NodeJS.ErrnoException;
+  return code === undefined ? { type: 'other', message, stack } : { type: 'system', message, stack, code };
+}
+
+function post(report: Report): void {
+  parentPort!.postMessage(report);
+}
+
+const given = workerData as Work;
+try {
+  post({ kind: 'done', results: await work(given) });
+} catch (error) {
+  post({ kind: 'failed', failure: failureOf(error, given.firstRun) });
+}

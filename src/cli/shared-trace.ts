@@ -1,0 +1,38 @@
+/** A compiled trace that several threads read: its columns in shared memory, once. */
+
+import type { CompiledTrace, TraceChunk } from '../trace/compiled.ts';
+
+/** What a worker is sent: the trace without its one function. */
+export type SharedTrace = Omit<CompiledTrace, 'chunks'> & { readonly chunkList: readonly TraceChunk[] };
+
+export function shareTrace(trace: CompiledTrace): SharedTrace {
+  const { chunks: _chunks, ...data } = trace;
+  return {
+    ...shareColumns(data),
+    lives: shareColumns(trace.lives),
+    chunkList: Array.from(trace.chunks(), shareColumns),
+  };
+}
+
+export function openSharedTrace(shared: SharedTrace): CompiledTrace {
+  const { chunkList, ...data } = shared;
+  return { ...data, chunks: () => chunkList };
+}
+
+/** The same object with every column copied to shared memory, unless it is there already. */
+function shareColumns<T extends object>(columns: T): T {
+  const shared: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(columns)) shared[name] = ArrayBuffer.isView(value) ? share(value) : value;
+  return shared as T;
+}
+
+type Column = Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
+
+function share(view: ArrayBufferView): ArrayBufferView {
+  const column = view as Column;
+  if (column.buffer instanceof SharedArrayBuffer) return column;
+  const Kind = column.constructor as new (buffer: SharedArrayBuffer) => Column;
+  const copy = new Kind(new SharedArrayBuffer(column.byteLength));
+  copy.set(column as never);
+  return copy;
+}
