@@ -6,37 +6,16 @@
 import { BLOCK_PAGES, PAGE_BYTES } from '../replay/mask.ts';
 import { ActorTable } from './actors.ts';
 import { INVALIDATE_SORTS, parseAdvise, parseAlloc } from './arguments.ts';
-import { type Allocation, CONTINUES, type InvalidateSort, LAST_ACCESS, OP, type OpName } from './compiled.ts';
+import { CONTINUES, OP, OP_NAMES, type OpName } from './compiled.ts';
 import { quoted, TraceError } from './errors.ts';
 import { LaunchTracker } from './launches.ts';
-import { BlockCache, blockOf, LiveBlocks } from './live-blocks.ts';
-import { ADDRESS_PAGES, hexAddress } from './numbers.ts';
-import { Regions } from './regions.ts';
+import { blockOf } from './live-blocks.ts';
+import { TracedMemory } from './memory.ts';
+import type { Range } from './range.ts';
 import { RowWriter } from './rows.ts';
 
 /** Largest access in blocks: page ids are 31-bit. */
 const MOST_BLOCKS = 2 ** 22;
-
-/** A range of addresses; see `setRange`. */
-export class Range {
-  firstPage = 0;
-  lastPage = 0;
-  offsetBytes = 0;
-  sizeBytes = 0;
-
-  /** From an address and a length, each as pages and rest. False when it leaves the address space. */
-  set(page: number, offset: number, sizePages: number, sizeRest: number): boolean {
-    this.firstPage = page;
-    this.offsetBytes = offset;
-    this.sizeBytes = sizePages * PAGE_BYTES + sizeRest;
-    this.lastPage = page + sizePages + Math.floor((offset + sizeRest - 1) / PAGE_BYTES);
-    return page < ADDRESS_PAGES && this.lastPage < ADDRESS_PAGES;
-  }
-
-  toString(): string {
-    return `${hexAddress(this.firstPage, this.offsetBytes)}+${this.sizeBytes}`;
-  }
-}
 
 /** An event as long as actors have numbers by order of appearance. */
 export interface DraftEvent {
@@ -67,14 +46,12 @@ export class TraceCompiler {
   readonly metadata: Record<string, string> = {};
   readonly warnings: string[] = [];
   readonly actors: ActorTable;
-  readonly blocks = new LiveBlocks();
   readonly launches = new LaunchTracker();
-  readonly allocations: Allocation[] = [];
+  readonly memory: TracedMemory;
   readonly events: DraftEvent[] = [];
-  /** By event: what a device's `copy` touches; what a `free` takes from blocks that live on. */
+  /** By event: what a device's `copy` touches. */
   readonly copyTouches = new Map<number, CopyTouch[]>();
-  readonly partialFrees = new Map<number, { life: number; first: number; last: number }[]>();
-  readonly recordsByOp = new Float64Array(Object.keys(OP).length);
+  readonly recordsByOp = new Float64Array(OP_NAMES.length);
   readonly accesses = new Float64Array(256);
   readonly touches = new Float64Array(256);
   readonly bytes = new Float64Array(256);
@@ -84,19 +61,13 @@ export class TraceCompiler {
   hasTime = false;
   rows = new RowWriter(false);
 
-  readonly #regions = new Regions();
-  readonly #cache = new BlockCache();
-  /** Event that began the life of a block that several allocations share; else it is their own `alloc`. */
-  readonly #sharedBegin = new Map<number, number>();
-  readonly #allocEvent: number[] = [];
-  readonly #allocLine: number[] = [];
   #lastAccessor = -1;
   #lastTimeLine = 0;
-  #firstAccess: { line: number; what: string } | null = null;
 
   constructor(file: string) {
     this.file = file;
-    this.actors = new ActorTable(() => this.blocks.addActor());
+    this.memory = new TracedMemory(this.launches, (message, line) => this.fail(message, line));
+    this.actors = new ActorTable(() => this.memory.blocks.addActor());
     this.actors.add('cpu');
   }
 
@@ -152,7 +123,7 @@ export class TraceCompiler {
     const first = firstPage - block * BLOCK_PAGES;
     const last = lastPage - block * BLOCK_PAGES;
     if (last < BLOCK_PAGES) {
-      const life = this.#touch(block, first, last, actor, range);
+      const life = this.memory.touch(block, first, last, actor, range, this.line);
       this.rows.access(record, op, actor, timeNs, thread, life, first, last - first + 1, offsetBytes, sizeBytes);
       return;
     }
@@ -163,7 +134,7 @@ export class TraceCompiler {
       const from = page - block * BLOCK_PAGES;
       const to = Math.min(lastPage - block * BLOCK_PAGES, BLOCK_PAGES - 1);
       const bytes = (to - from + 1) * PAGE_BYTES - offset - (block === lastBlock ? PAGE_BYTES - tail : 0);
-      const life = this.#touch(block, from, to, actor, range);
+      const life = this.memory.touch(block, from, to, actor, range, this.line);
       this.rows.access(record, code, actor, timeNs, thread, life, from, to - from + 1, offset, bytes);
       code = op | CONTINUES;
       offset = 0;
@@ -171,144 +142,18 @@ export class TraceCompiler {
     }
   }
 
-  /** Marks pages first..last of one block as touched; returns the block's life. */
-  #touch(block: number, first: number, last: number, actor: number, range: Range): number {
-    const entry = this.#cache.find(block, first, last);
-    if (entry >= 0) {
-      const life = this.#cache.life(entry);
-      this.blocks.touch(life, first, last, actor);
-      this.launches.touch(actor, this.#cache.allocation(entry));
-      return life;
-    }
-    const life =
-      this.allocations.length === 0 ? this.#findInferred(block, range) : this.#find(block, first, last, range);
-    if (this.allocations.length > 0) {
-      const from = this.#regions.seek(block * BLOCK_PAGES + first);
-      const to = this.#regions.seek(block * BLOCK_PAGES + last);
-      for (let r = from; r <= to; r++) this.launches.touch(actor, this.#regions.at(r).allocation);
-    } else this.launches.touch(actor, life);
-    this.blocks.touch(life, first, last, actor);
-    return life;
-  }
-
-  #findInferred(block: number, range: Range): number {
-    if (this.#firstAccess === null) this.#firstAccess = { line: this.line, what: range.toString() };
-    const life = this.blocks.current.get(block) ?? this.blocks.begin(block, -1);
-    this.#cache.put(block, life, 0, BLOCK_PAGES - 1, life);
-    return life;
-  }
-
-  /** The pages must all be live. The part of the first region in this block goes to the cache. */
-  #find(block: number, first: number, last: number, range: Range): number {
-    const base = block * BLOCK_PAGES;
-    const index = this.#regions.seek(base + first);
-    for (let r = index, page = base + first; page <= base + last; r++) {
-      const region = r < this.#regions.size ? this.#regions.at(r) : null;
-      if (region === null || region.firstPage > page) this.#failOutside(range, page);
-      page = region.lastPage + 1;
-    }
-    const region = this.#regions.at(index);
-    const begin = this.#sharedBegin.get(block) ?? this.#allocEvent[region.allocation];
-    const life = this.blocks.current.get(block) ?? this.blocks.begin(block, begin);
-    const from = Math.max(region.firstPage - base, 0);
-    const to = Math.min(region.lastPage - base, BLOCK_PAGES - 1);
-    this.#cache.put(block, life, from, to, region.allocation);
-    return life;
-  }
-
-  #failOutside(range: Range, page: number): never {
-    const where = range.firstPage === range.lastPage ? '' : ` at ${hexAddress(page)}`;
-    const freed = this.allocations.findLast((a) => a.firstPage <= page && page <= a.lastPage);
-    const why =
-      freed === undefined
-        ? 'lies outside every allocation'
-        : `touches memory that was freed (${quoted(freed.name)}, allocated in line ${this.#allocLine[freed.id]})`;
-    this.fail(`the access ${range}${where} ${why}; a trace with \`alloc\` records must allocate all that it touches`);
-  }
-
   alloc(actor: number, timeNs: number, thread: number, range: Range, arg: string): void {
-    const parsed = parseAlloc(arg);
-    if (typeof parsed === 'string') this.fail(parsed);
-    if (this.#firstAccess !== null) {
-      const { line, what } = this.#firstAccess;
-      const first = `the first \`alloc\` comes in line ${this.line}`;
-      this.fail(
-        `the access ${what} lies outside every allocation (${first}); allocate before use, or not at all`,
-        line,
-      );
-    }
-    const { firstPage, lastPage } = range;
-    const taken = this.#regions.meeting(firstPage, lastPage);
-    if (taken >= 0) this.#failOverlap(range, taken);
-    const id = this.allocations.length;
-    const event = this.#event('alloc', actor, timeNs, thread, range, { allocation: id });
-    for (const block of new Set([blockOf(firstPage), blockOf(lastPage)])) {
-      const base = block * BLOCK_PAGES;
-      const neighbour = this.#regions.meeting(base, base + BLOCK_PAGES - 1);
-      if (neighbour < 0 || this.#sharedBegin.has(block)) continue;
-      this.#sharedBegin.set(block, this.#allocEvent[this.#regions.at(neighbour).allocation]);
-    }
-    this.allocations.push({
-      id,
-      name: parsed.name ?? `alloc${id}`,
-      kind: parsed.kind,
-      vma: parsed.vma,
-      actor,
-      firstPage,
-      lastPage,
-      sizeBytes: range.sizeBytes,
-      record: this.records - 1,
-    });
-    this.#allocEvent.push(event);
-    this.#allocLine.push(this.line);
-    this.#regions.insert(firstPage, lastPage, id);
-    this.#cache.clear();
+    const argument = parseAlloc(arg);
+    if (typeof argument === 'string') this.fail(argument);
+    this.memory.checkAlloc(range, this.line);
+    const record = this.records;
+    const event = this.#event('alloc', actor, timeNs, thread, range, { allocation: this.memory.allocations.length });
+    this.memory.alloc(range, argument, actor, record, event, this.line);
   }
 
-  #failOverlap(range: Range, index: number): never {
-    const other = this.allocations[this.#regions.at(index).allocation];
-    const name = `${quoted(other.name)} of line ${this.#allocLine[other.id]}`;
-    const live = `${hexAddress(other.firstPage)}..${hexAddress(other.lastPage, PAGE_BYTES - 1)}`;
-    this.fail(`alloc ${range} overlaps ${name} (whole pages ${live}); free that first, or use other pages`);
-  }
-
-  /** Takes the pages that the range meets, wholly or in part. */
   free(actor: number, timeNs: number, thread: number, range: Range): void {
-    if (this.#regions.meeting(range.firstPage, range.lastPage) < 0) {
-      this.fail(`free ${range}: nothing is allocated there; free what an \`alloc\` before it has made, once`);
-    }
-    const event = this.#event('free', actor, timeNs, thread, range, {});
-    const partial: { life: number; first: number; last: number }[] = [];
-    for (const piece of this.#regions.remove(range.firstPage, range.lastPage)) {
-      const firstBlock = blockOf(piece.firstPage);
-      const lastBlock = blockOf(piece.lastPage);
-      for (const block of this.#blocksIn(firstBlock, lastBlock)) {
-        const base = block * BLOCK_PAGES;
-        if (this.#regions.meeting(base, base + BLOCK_PAGES - 1) < 0) {
-          this.blocks.end(block, event);
-          this.#sharedBegin.delete(block);
-          continue;
-        }
-        const life = this.blocks.current.get(block);
-        if (life === undefined) continue;
-        const first = Math.max(piece.firstPage - base, 0);
-        const last = Math.min(piece.lastPage - base, BLOCK_PAGES - 1);
-        this.blocks.freeAlive(life, first, last);
-        partial.push({ life, first, last });
-      }
-    }
-    if (partial.length > 0) this.partialFrees.set(event, partial);
-    this.#cache.clear();
-  }
-
-  /** Blocks first..last of which something is noted, and the two at the ends. */
-  #blocksIn(first: number, last: number): number[] {
-    const { current } = this.blocks;
-    if (last - first > current.size) {
-      const noted = [...current.keys()].filter((block) => block > first && block < last);
-      return [first, ...noted.sort((a, b) => a - b), last];
-    }
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    this.memory.checkFree(range, this.line);
+    this.memory.free(range, this.#event('free', actor, timeNs, thread, range, {}));
   }
 
   prefetch(actor: number, timeNs: number, thread: number, range: Range, target: string): void {
@@ -346,7 +191,7 @@ export class TraceCompiler {
       const to = Math.min(lastPage - block * BLOCK_PAGES, BLOCK_PAGES - 1);
       const offset = page === firstPage ? offsetBytes : 0;
       const bytes = Math.min(left, (to - from + 1) * PAGE_BYTES - offset);
-      const life = this.#touch(block, from, to, actor, range);
+      const life = this.memory.touch(block, from, to, actor, range, this.line);
       touched.push({ life, pageInBlock: from, offset, bytes });
       left -= bytes;
       page = (block + 1) * BLOCK_PAGES;
@@ -355,7 +200,7 @@ export class TraceCompiler {
   }
 
   invalidate(actor: number, timeNs: number, thread: number, range: Range, arg: string): void {
-    const sort = INVALIDATE_SORTS.find((s: InvalidateSort) => s === arg);
+    const sort = INVALIDATE_SORTS.find((s) => s === arg);
     if (sort === undefined) {
       this.fail(`unknown sort of invalidate ${quoted(arg)} in arg: use ${INVALIDATE_SORTS.join(', ')}`);
     }
@@ -397,12 +242,5 @@ export class TraceCompiler {
     });
     this.rows.event(record, OP[op], actor, timeNs, thread, event);
     return event;
-  }
-
-  /** Access records so far. */
-  get accessRecords(): number {
-    let n = 0;
-    for (let op = 0; op <= LAST_ACCESS; op++) n += this.recordsByOp[op];
-    return n;
   }
 }

@@ -16,7 +16,8 @@ import { type Numbering, numberPages } from './page-ids.ts';
 import type { RowChunk } from './rows.ts';
 
 export function finishTrace(compiler: TraceCompiler, name: string, sha256: string): CompiledTrace {
-  const { blocks, actors, allocations, events } = compiler;
+  const { actors, events } = compiler;
+  const { blocks, allocations } = compiler.memory;
   const footprintBytes = blocks.finish() * PAGE_BYTES;
   const numbering = numberPages(blocks, events.length);
   if (numbering.pageIds >= 2 ** 31) compiler.fail('the trace touches more than 8 TiB of live memory at once', null);
@@ -68,7 +69,7 @@ export function finishTrace(compiler: TraceCompiler, name: string, sha256: strin
 
 /** Rows name lives until here; from here on page ids and final actors. Returns `deviceLineBytes`. */
 function numberRows(chunks: RowChunk[], compiler: TraceCompiler, numbering: Numbering, finalActor: Uint8Array): number {
-  const { touched, endEvent } = compiler.blocks;
+  const { count, touched, endEvent } = compiler.memory.blocks;
   const { firstId, before, pageIds } = numbering;
   const lines = new LineCounter(pageIds);
   const idOf = (life: number, pageInBlock: number) => {
@@ -80,7 +81,7 @@ function numberRows(chunks: RowChunk[], compiler: TraceCompiler, numbering: Numb
     return before[last] + popcount32(touched[last]);
   };
   const endedBy = new Map<number, number[]>();
-  for (let life = 0; life < compiler.blocks.count; life++) {
+  for (let life = 0; life < count; life++) {
     if (endEvent[life] < 0) continue;
     const ended = endedBy.get(endEvent[life]);
     if (ended === undefined) endedBy.set(endEvent[life], [life]);
@@ -89,7 +90,7 @@ function numberRows(chunks: RowChunk[], compiler: TraceCompiler, numbering: Numb
 
   const onEvent = (event: number) => {
     for (const life of endedBy.get(event) ?? []) lines.forget(firstId[life], pagesOf(life));
-    for (const { life, first, last } of compiler.partialFrees.get(event) ?? []) {
+    for (const { life, first, last } of compiler.memory.partialFrees.get(event) ?? []) {
       const from = idOf(life, first);
       const to = last === BLOCK_PAGES - 1 ? firstId[life] + pagesOf(life) : idOf(life, last + 1);
       lines.forget(from, to - from);
@@ -145,7 +146,8 @@ function inferAllocations(lives: BlockLives): Allocation[] {
 }
 
 function finishEvents(compiler: TraceCompiler, finalActor: Uint8Array, inferred: Allocation[]): TraceEvent[] {
-  const { blocks, launches } = compiler;
+  const { launches } = compiler;
+  const { blocks } = compiler.memory;
   const allocationOf = (life: number) => {
     const page = blocks.block[life] * BLOCK_PAGES;
     return inferred.findIndex((a) => a.firstPage <= page && page <= a.lastPage);

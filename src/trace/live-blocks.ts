@@ -5,8 +5,6 @@
 
 import { BLOCK_PAGES, MASK_WORDS, popcount32 } from '../replay/mask.ts';
 
-export const MOST_ACTORS = 256;
-
 /** Pages of one life that a `free` took while another allocation keeps the block alive. */
 export interface PartialFree {
   readonly life: number;

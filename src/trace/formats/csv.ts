@@ -1,8 +1,8 @@
 /** The project's own trace format: comma-separated text with named columns (see traces/README.md). */
 
-import { type CsvError, Parser } from 'csv-parse';
 import { LAST_ACCESS, OP, OP_NAMES } from '../compiled.ts';
-import { Range, type TraceCompiler } from '../compiler.ts';
+import type { TraceCompiler } from '../compiler.ts';
+import { RecordDecoder } from '../csv-decoder.ts';
 import { quoted } from '../errors.ts';
 import type { TraceFormat } from '../format.ts';
 import {
@@ -14,11 +14,11 @@ import {
   parseInteger,
   parseTime,
 } from '../numbers.ts';
+import { Range } from '../range.ts';
 import type { Lines, TraceSource } from '../source.ts';
 
 const NEWLINE = 10;
 const HASH = 35;
-const QUOTE = 34;
 const CARRIAGE_RETURN = 13;
 
 const REQUIRED = ['actor', 'op', 'addr', 'size'] as const;
@@ -48,11 +48,11 @@ async function readCsv(source: TraceSource, into: TraceCompiler): Promise<void> 
     if (decoder === null) {
       const header = readPreamble(lines, into);
       if (header === null) continue;
-      decoder = new RecordDecoder(new RecordReader(into), header.line);
+      const reader = new RecordReader(into);
+      decoder = new RecordDecoder(into.file, header.line, (fields, line) => reader.read(fields, line));
       lines = header;
     }
-    rejectOpenQuotes(lines, into);
-    await decoder.decode(lines.buffer);
+    await decoder.decode(lines);
   }
   if (decoder === null)
     into.fail(`the file has no header row: a trace begins with ${COLUMNS.slice(0, 5).join(',')}`, 1);
@@ -80,82 +80,6 @@ function readPreamble(lines: Lines, into: TraceCompiler): Lines | null {
   return null;
 }
 
-/**
- * A value never contains a line end, so quotes pair up within a line. Checked before decoding: an open quote would
- * otherwise swallow the rest of the file.
- */
-function rejectOpenQuotes({ buffer, line }: Lines, into: TraceCompiler): void {
-  if (!buffer.includes(QUOTE)) return;
-  let odd = false;
-  let comment = buffer[0] === HASH;
-  for (let i = 0; i < buffer.length; i++) {
-    if (buffer[i] === QUOTE) odd = !odd;
-    else if (buffer[i] === NEWLINE) {
-      if (odd && !comment)
-        into.fail('a quoted value is not closed on its line; close the quote, or double it ("")', line);
-      odd = false;
-      line++;
-      comment = buffer[i + 1] === HASH;
-    }
-  }
-}
-
-/** csv-parse, but each record goes straight to `reader` with the line it stands in, not through a queue. */
-class RecordDecoder extends Parser {
-  readonly #reader: RecordReader;
-  /** Lines before the header row. */
-  readonly #before: number;
-
-  constructor(reader: RecordReader, firstLine: number) {
-    super({
-      comment: '#',
-      comment_no_infix: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      record_delimiter: ['\n', '\r\n'],
-    });
-    this.#reader = reader;
-    this.#before = firstLine - 1;
-    // The write that failed reports it.
-    this.on('error', () => {});
-  }
-
-  /** A record is a line: no value contains a line end. */
-  #lines(): number {
-    const { records, comment_lines, empty_lines } = this.info;
-    return this.#before + records + comment_lines + empty_lines;
-  }
-
-  override push(record: string[] | null): boolean {
-    if (record === null) return super.push(null);
-    this.#reader.read(record, this.#lines());
-    return true;
-  }
-
-  decode(buffer: Buffer): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.write(buffer, (error) => (error ? reject(this.#explain(error)) : resolve()));
-    });
-  }
-
-  finish(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.once('error', (error) => reject(this.#explain(error)));
-      this.end(resolve);
-    });
-  }
-
-  #explain(error: Error): unknown {
-    const { code } = error as CsvError;
-    if (code === undefined) return error;
-    const what =
-      code === 'CSV_INVALID_CLOSING_QUOTE' || code === 'INVALID_OPENING_QUOTE'
-        ? 'a quote stands inside a value; quote the whole value and double the quotes in it ("")'
-        : error.message;
-    return this.#reader.problem(what, this.#lines() + 1);
-  }
-}
-
 class RecordReader {
   readonly #into: TraceCompiler;
   readonly #address: PageBytes = { pages: 0, bytes: 0 };
@@ -173,14 +97,6 @@ class RecordReader {
 
   constructor(into: TraceCompiler) {
     this.#into = into;
-  }
-
-  problem(message: string, line: number): unknown {
-    try {
-      this.#into.fail(message, line);
-    } catch (error) {
-      return error;
-    }
   }
 
   read(fields: string[], line: number): void {
