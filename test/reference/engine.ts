@@ -43,8 +43,13 @@ interface Due {
   readonly isAccess: boolean;
 }
 
+/** Why pending faults went to the driver. */
+export type Cause = 'inFlight' | 'late' | 'otherActor' | 'event' | 'thread' | 'end' | 'wake';
+
 export interface ReferenceOptions {
   readonly check?: boolean;
+  /** Told of every hand-over with something to hand over. */
+  readonly onHandOver?: (cause: Cause) => void;
 }
 
 export interface ReferenceRun {
@@ -120,10 +125,10 @@ class Engine {
     for (;;) {
       this.waitForDeferred(waiters);
       if (this.isLate(actor, issue())) this.handOverLate(actor);
-      else if (this.hasPendingOf(actor, thread)) this.handOver(actor, issue());
+      else if (this.hasPendingOf(actor, thread)) this.handOver(actor, issue(), 'thread');
       else if (!isAccess && this.oldestFirst().length > 0) {
         const cause = issue();
-        for (const device of this.oldestFirst()) this.handOver(device, cause);
+        for (const device of this.oldestFirst()) this.handOver(device, cause, 'event');
       } else return;
     }
   }
@@ -153,7 +158,7 @@ class Engine {
   }
 
   private handOverLate(device: number): void {
-    this.handOver(device, this.oldest(device) + this.m.spec.platform.faultLatencyNs);
+    this.handOver(device, this.oldest(device) + this.m.spec.platform.faultLatencyNs, 'late');
   }
 
   /** Rule S: a CPU record while devices are open counts as their `sync`, without the hook. */
@@ -187,7 +192,7 @@ class Engine {
   private settleOthers(actor: number, page: number, timeNs: number): void {
     const isPending = (device: number): boolean => this.pending[device].some((touch) => touch.page === page);
     for (const device of this.oldestFirst()) {
-      if (device !== actor && isPending(device)) this.handOver(device, timeNs + this.m.delay[actor]);
+      if (device !== actor && isPending(device)) this.handOver(device, timeNs + this.m.delay[actor], 'otherActor');
     }
   }
 
@@ -225,7 +230,6 @@ class Engine {
       return;
     }
     const issue = r.timeNs + m.delay[r.actor];
-    m.now = Math.max(m.now, issue);
     waiting.push({
       page,
       bytes,
@@ -237,7 +241,7 @@ class Engine {
       timeNs: Math.max(issue, waiting.at(-1)?.timeNs ?? 0),
       hadMapping: m.rights(r.actor, page) !== RIGHTS.none,
     });
-    if (waiting.length >= m.spec.inFlight) this.handOver(r.actor, issue);
+    if (waiting.length >= m.spec.inFlight) this.handOver(r.actor, issue, 'inFlight');
   }
 
   private granted(actor: number, page: number, access: Access): boolean {
@@ -271,9 +275,10 @@ class Engine {
   }
 
   // --- hand-over -------------------------------------------------------------------------------------------------
-  private handOver(device: number, causeNs: number): void {
+  private handOver(device: number, causeNs: number, cause: Cause): void {
     const { m } = this;
     if (this.pending[device].length === 0) return;
+    this.options.onHandOver?.(cause);
     m.now = Math.max(m.now, causeNs);
     const stopped = m.now;
     m.now = Math.max(m.now, this.oldest(device) + m.spec.platform.faultLatencyNs);
@@ -423,7 +428,7 @@ class Engine {
     this.left[device] = m.now;
     const again = due.filter(({ touch }) => !this.retry(device, touch));
     this.pending[device].push(...again.map(({ touch }) => touch));
-    this.handOver(device, m.now);
+    this.handOver(device, m.now, 'wake');
   }
 
   // --- records that are not an access ----------------------------------------------------------------------------
@@ -507,7 +512,7 @@ class Engine {
   // --- the end, and what must always hold -------------------------------------------------------------------------
   private end(): void {
     while (this.oldestFirst().length > 0 || this.devices().some((device) => this.deferred[device].length > 0)) {
-      for (const device of this.oldestFirst()) this.handOver(device, this.m.now);
+      for (const device of this.oldestFirst()) this.handOver(device, this.m.now, 'end');
       this.waitForDeferred(this.devices());
     }
     this.m.wakes = [];

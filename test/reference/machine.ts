@@ -195,7 +195,7 @@ export class Machine {
         to: this.actors[to],
       });
       for (let page = run.first; page <= run.last; page++) {
-        if (runTrigger === 'eviction') this.evictedFrom[source].add(page);
+        if (runTrigger === 'eviction' && source !== HOST) this.evictedFrom[source].add(page);
         if (this.evictedFrom[to].delete(page)) this.count('thrash.pages');
         this.settle(page, to);
         if (runTrigger === 'speculation') {
@@ -215,29 +215,25 @@ export class Machine {
     return copied;
   }
 
-  /** The copy operations of one run. Returns when the first began and how long they moved data in all. */
+  /** The copy operations of one run, one after the other; a staged one begins when both its links are free. */
   private copyRun(
     legs: readonly (readonly number[])[],
     pages: number,
     pagesPerCopy: number,
     timing: 'wait' | 'queue' | 'none',
   ): { startNs: number; durationNs: number } {
-    let startNs = -1;
     let durationNs = 0;
-    for (let done = 0; done < pages; done += pagesPerCopy) {
-      const bytes = Math.min(pagesPerCopy, pages - done) * PAGE_BYTES;
-      let at = this.now;
-      if (timing !== 'none') for (const [from, to] of legs) at = Math.max(at, this.linkFree.get(`${from}>${to}`) ?? 0);
-      if (startNs < 0) startNs = at;
-      for (const [from, to] of legs) {
-        const ns = copyNs(this.link(from, to), bytes);
-        durationNs += ns;
-        at += ns;
-        if (timing !== 'none') this.linkFree.set(`${from}>${to}`, at);
+    for (const [from, to] of legs) {
+      for (let done = 0; done < pages; done += pagesPerCopy) {
+        durationNs += copyNs(this.link(from, to), Math.min(pagesPerCopy, pages - done) * PAGE_BYTES);
       }
-      if (timing === 'wait') this.now = at;
     }
     this.linkBusyNs += durationNs;
+    if (timing === 'none') return { startNs: this.now, durationNs };
+    const links = legs.map(([from, to]) => `${from}>${to}`);
+    const startNs = Math.max(this.now, ...links.map((link) => this.linkFree.get(link) ?? 0));
+    for (const link of links) this.linkFree.set(link, startNs + durationNs);
+    if (timing === 'wait') this.now = startNs + durationNs;
     return { startNs, durationNs };
   }
 

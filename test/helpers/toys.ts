@@ -1,0 +1,372 @@
+/** Made-up drivers for tests of the engine: `plain` does what anybody would, `chaos` does everything a model may do. */
+import { ACCESS, type FaultBuffer } from '../../src/replay/faults.ts';
+import { addPage, BLOCK_PAGES, newMask, PAGE_BYTES, type PageMask } from '../../src/replay/mask.ts';
+import type { Trigger } from '../../src/replay/metrics.ts';
+import {
+  type Core,
+  defineModel,
+  HOST,
+  type ModelDefinition,
+  type ModelHooks,
+  type MoveOptions,
+  RIGHTS,
+  type Rights,
+  type Vma,
+} from '../../src/replay/model.ts';
+
+export const blockOf = (page: number): number => Math.floor(page / BLOCK_PAGES);
+
+export function pageMask(pages: Iterable<number>): PageMask {
+  const mask = newMask();
+  for (const page of pages) addPage(mask, page % BLOCK_PAGES);
+  return mask;
+}
+
+/** Makes a model of a few hooks. */
+export function toyModel(
+  name: string,
+  create: ModelDefinition['create'],
+  more: Partial<ModelDefinition> = {},
+): ModelDefinition {
+  return defineModel({
+    name,
+    title: `toy ${name}`,
+    summary: ['a made-up driver for tests'],
+    sources: ['made up'],
+    presets: { usual: { title: 'usual' } },
+    parameters: {},
+    create,
+    ...more,
+  });
+}
+
+/**
+ * Device memory a page at a time in the order of arrival. Whatever the toys do to pages goes through here, so that
+ * memory taken and pages resident always agree.
+ */
+export class PagePool {
+  private readonly held: Set<number>[];
+
+  constructor(readonly core: Core) {
+    this.held = core.actors.map(() => new Set());
+  }
+
+  private isThere(device: number, page: number): boolean {
+    return Math.floor(this.core.residence(page) / 2 ** device) % 2 === 1;
+  }
+
+  /** Gives back the memory of pages that are no longer there. */
+  settle(): void {
+    for (let device = 1; device < this.held.length; device++) {
+      for (const page of [...this.held[device]]) {
+        if (this.isThere(device, page)) continue;
+        this.held[device].delete(page);
+        this.core.release(device, PAGE_BYTES);
+      }
+    }
+  }
+
+  /** Takes memory for those pages that are not there yet; evicts the oldest of the others. False when it cannot. */
+  private makeRoom(device: number, pages: readonly number[]): boolean {
+    const { core } = this;
+    const need = pages.filter((page) => !this.held[device].has(page));
+    while (!core.reserve(device, need.length * PAGE_BYTES)) {
+      const victim = [...this.held[device]].find((page) => !pages.includes(page));
+      if (victim === undefined) return false;
+      this.evict(device, victim);
+    }
+    for (const page of need) this.held[device].add(page);
+    return true;
+  }
+
+  evict(device: number, page: number): void {
+    const { core } = this;
+    const mask = pageMask([page]);
+    core.evicted(device, page, PAGE_BYTES, 1);
+    for (let actor = 0; actor < core.actors.length; actor++) core.unmap(actor, blockOf(page), mask);
+    core.move(blockOf(page), mask, HOST, 'eviction');
+    this.settle();
+  }
+
+  oldest(device: number): number | undefined {
+    return [...this.held[device]][0];
+  }
+
+  /** Unmaps everybody and brings pages of one block to a location, zero-filled where they exist nowhere. */
+  bring(pages: readonly number[], to: number, trigger: Trigger, options: MoveOptions = {}): boolean {
+    const { core } = this;
+    if (to !== HOST && !this.makeRoom(to, pages)) return false;
+    const block = blockOf(pages[0]);
+    const mask = pageMask(pages);
+    for (let actor = 0; actor < core.actors.length; actor++) if (actor !== to) core.unmap(actor, block, mask);
+    core.move(block, mask, to, trigger, options);
+    core.populate(block, mask, to, { timing: options.timing });
+    this.settle();
+    return true;
+  }
+
+  forget(pieces: readonly Vma[]): void {
+    const { core } = this;
+    for (const { firstPage, lastPage } of pieces) {
+      for (let page = firstPage; page <= lastPage; page++) {
+        const mask = pageMask([page]);
+        for (let actor = 0; actor < core.actors.length; actor++) {
+          if (core.mapping(actor, page) !== RIGHTS.none) core.unmap(actor, blockOf(page), mask);
+        }
+        if (core.residence(page) !== 0) core.discard(blockOf(page), mask);
+      }
+    }
+    this.settle();
+  }
+}
+
+/** Every fault moves its page to who wants it; first touch zero-fills there. Evicts in order of arrival. */
+export const plainToy = toyModel('plain', (core): ModelHooks => {
+  const pool = new PagePool(core);
+  const give = (actor: number, page: number): boolean => {
+    core.beginMigration();
+    if (!pool.bring([page], actor, actor === HOST ? 'hostFault' : 'deviceFault')) return false;
+    core.map(actor, blockOf(page), pageMask([page]), RIGHTS.write, 1);
+    return true;
+  };
+  return {
+    deviceFaults(device, faults: FaultBuffer) {
+      for (let i = 0; i < faults.count; i++) {
+        if (core.mapping(device, faults.page[i]) !== RIGHTS.none) faults.stale(i);
+        else if (give(device, faults.page[i])) faults.serve(i);
+        else faults.fail(i);
+      }
+    },
+    hostFault: (page) => (give(HOST, page) ? 'retry' : 'failed'),
+    free: (pieces) => pool.forget(pieces),
+  };
+});
+
+/** Repeatable dice: the same calls give the same throws in every engine. */
+export function dice(seed: number): (sides: number) => number {
+  let state = seed | 0;
+  return (sides) => {
+    // mulberry32
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % sides;
+  };
+}
+
+/**
+ * A driver that throws dice for everything that a model may do. It never leaves memory inconsistent and gets on in the
+ * end: after many calls in one hand-over it serves or fails what is left.
+ */
+export function chaosToy(atomics: boolean): ModelDefinition {
+  return toyModel(
+    atomics ? 'chaosAtomics' : 'chaos',
+    (core, parameters) => chaos(core, parameters.seed as number, atomics),
+    {
+      atomics,
+      parameters: { seed: { type: 'integer', default: 1, doc: 'seed of the dice', source: 'made up' } },
+      metrics: { throws: { unit: 'count', direction: 'neutral', definition: 'throws of the dice' } },
+      presets: { usual: { title: 'usual' }, sparse: { title: 'without services', absent: ['services', 'roundTrips'] } },
+    },
+  );
+}
+
+function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
+  const throwDice = dice(seed);
+  const roll = (sides: number): number => {
+    core.countOwn('throws');
+    return throwDice(sides);
+  };
+  const chance = (percent: number): boolean => roll(100) < percent;
+  const pool = new PagePool(core);
+  const strongest: Rights = atomics ? RIGHTS.atomic : RIGHTS.write;
+  let callsInARow = 0;
+
+  const timing = (): MoveOptions['timing'] => (['wait', 'queue', 'none', 'wait'] as const)[roll(4)];
+  const device = (): number => 1 + roll(core.actors.length - 1);
+
+  /** The page and perhaps some neighbours of the same VMA and block. */
+  const withNeighbours = (page: number): number[] => {
+    const pages = [page];
+    const vma = core.vmaAt(page);
+    for (let next = page + 1; vma && pages.length < 5 && chance(40); next++) {
+      if (next <= vma.lastPage && blockOf(next) === blockOf(page)) pages.push(next);
+    }
+    return pages;
+  };
+
+  const bring = (page: number, to: number, trigger: Trigger): number[] | null => {
+    const pages = withNeighbours(page);
+    if (chance(80)) core.beginMigration();
+    const ok = pool.bring(pages, to, trigger, {
+      speculative: chance(60) ? pageMask(pages.slice(1)) : undefined,
+      keepSource: chance(20),
+      pagesPerCopy: 1 + roll(4),
+      staged: chance(30),
+      timing: timing(),
+    });
+    return ok ? pages : null;
+  };
+
+  const mapPages = (actor: number, pages: readonly number[], rights: Rights): void => {
+    const calls = roll(3);
+    if (chance(30)) core.unmap(actor, blockOf(pages[0]), pageMask(pages), calls);
+    core.map(actor, blockOf(pages[0]), pageMask(pages), rights, pages.length);
+  };
+
+  /** Things that a driver may do in any hook. */
+  const mischief = (): void => {
+    if (chance(30)) core.spend(roll(3000) / 2);
+    if (chance(8)) core.stall(roll(core.actors.length), roll(4000));
+    if (chance(15)) core.wakeAt(core.now() + roll(60_000), roll(6));
+    if (chance(5)) core.cancelWake(roll(6));
+    if (chance(10)) core.drain();
+    if (core.actors.length > 1) {
+      const d = device();
+      if (chance(10)) core.tlbInvalidate(d);
+      if (chance(5)) core.transfer(roll(core.actors.length), d, 100 + roll(10_000));
+      const oldest = pool.oldest(d);
+      if (oldest !== undefined && chance(8)) pool.evict(d, oldest);
+      if (oldest !== undefined && chance(25)) core.armCounter(d, blockOf(oldest), 1 + roll(4));
+      if (oldest !== undefined && chance(4)) core.disarmCounter(d, blockOf(oldest));
+      if (oldest !== undefined && chance(6)) somebodyForgets(oldest);
+    }
+    if (chance(10)) core.hostShootdown();
+    if (chance(5)) core.metadataBytes(roll(1000));
+    if (chance(10)) core.count('services', 1 + roll(3));
+    if (chance(5)) core.warn(`warning ${roll(3)}`);
+    if (chance(5))
+      core.note((['pin', 'unpin', 'counter', 'error'] as const)[roll(4)], roll(core.actors.length), roll(999), 4096);
+  };
+
+  const somebodyForgets = (page: number): void => {
+    const mask = pageMask([page]);
+    if (chance(50)) {
+      core.unmap(roll(core.actors.length), blockOf(page), mask);
+      return;
+    }
+    for (let actor = 0; actor < core.actors.length; actor++) core.unmap(actor, blockOf(page), mask);
+    core.discard(blockOf(page), mask, chance(50) ? undefined : roll(core.actors.length));
+    pool.settle();
+  };
+
+  /** Makes the page usable in one of the ways there are. False: no memory. */
+  const give = (actor: number, page: number, trigger: Trigger, wanted: Rights): boolean => {
+    const exists = core.residence(page) !== 0;
+    if (exists && chance(25)) {
+      mapPages(actor, [page], wanted);
+      const holder = Math.floor(Math.log2(core.residence(page)));
+      if (actor !== HOST && holder !== actor && chance(60)) core.armCounter(actor, blockOf(page), 1 + roll(5));
+      return true;
+    }
+    if (!exists && wanted === RIGHTS.read && chance(20)) {
+      core.map(actor, blockOf(page), pageMask([page]), RIGHTS.read, 1);
+      return true;
+    }
+    const pages = bring(page, actor, trigger);
+    if (pages === null) {
+      if (!exists) core.populate(blockOf(page), pageMask([page]), HOST);
+      mapPages(actor, [page], wanted);
+      return true;
+    }
+    mapPages(actor, pages, chance(70) ? strongest : wanted);
+    return true;
+  };
+
+  const serve = (d: number, faults: FaultBuffer, i: number): void => {
+    const page = faults.page[i];
+    const wanted: Rights =
+      faults.access[i] === ACCESS.read ? RIGHTS.read : faults.access[i] === ACCESS.write ? RIGHTS.write : strongest;
+    if (core.mapping(d, page) >= wanted) {
+      if (chance(50)) faults.stale(i);
+      else faults.duplicate(i);
+      return;
+    }
+    const fate = roll(100);
+    if (fate < 3) faults.fail(i);
+    else if (fate < 12) faults.defer(i, core.now() + roll(50_000) - 2000);
+    else if (fate < 17) faults.serve(i);
+    else if (fate < 21) faults.duplicate(i);
+    else {
+      give(d, page, 'deviceFault', wanted);
+      faults.serve(i);
+    }
+  };
+
+  const ownCopies: ModelHooks = {
+    copy(event) {
+      mischief();
+      core.transfer(roll(core.actors.length), event.actor, event.sizeBytes);
+    },
+    invalidate(event) {
+      mischief();
+      if (core.vmaAt(event.firstPage) !== null) somebodyForgets(event.firstPage);
+    },
+  };
+
+  return {
+    deviceFaults(d, faults) {
+      mischief();
+      const patient = callsInARow++ < 50;
+      for (let i = 0; i < faults.count; i++) {
+        if (patient && chance(20)) continue;
+        if (patient) serve(d, faults, i);
+        else faults.fail(i);
+      }
+      if (chance(25)) faults.flush();
+      if (!patient) callsInARow = 0;
+      if (chance(30)) callsInARow = 0;
+    },
+    hostFault(page, access) {
+      mischief();
+      if (chance(4)) return 'failed';
+      if (chance(10)) return 'retry';
+      give(HOST, page, 'hostFault', access === ACCESS.read ? RIGHTS.read : strongest);
+      return 'retry';
+    },
+    alloc: () => mischief(),
+    free: (pieces) => {
+      mischief();
+      pool.forget(pieces);
+    },
+    prefetch(event) {
+      mischief();
+      const fate = roll(10);
+      if (fate === 0) return 'ignored';
+      if (fate === 1) return 'rejected';
+      for (let page = event.firstPage; page <= Math.min(event.lastPage, event.firstPage + 20); page++) {
+        if (core.vmaAt(page) === null || chance(20)) continue;
+        const pages = bring(page, event.target, 'hint');
+        if (pages && chance(70)) mapPages(event.target, pages, strongest);
+      }
+      return 'applied';
+    },
+    advise() {
+      mischief();
+      return (['applied', 'ignored', 'rejected'] as const)[roll(3)];
+    },
+    launch(event) {
+      mischief();
+      for (const id of event.allocations) core.count('roundTrips', id + 1);
+    },
+    sync: () => mischief(),
+    wake(token) {
+      mischief();
+      if (core.actors.length < 2) return;
+      const d = 1 + (token % (core.actors.length - 1));
+      const oldest = pool.oldest(d);
+      if (oldest !== undefined && chance(50)) somebodyForgets(oldest);
+    },
+    counter(d, block) {
+      mischief();
+      const vma = core.vmasIn(block * BLOCK_PAGES, (block + 1) * BLOCK_PAGES - 1)[0];
+      if (!vma || chance(30)) return;
+      const page = Math.max(vma.firstPage, block * BLOCK_PAGES);
+      if (core.residence(page) === 0) return;
+      const pages = bring(page, d, 'counter');
+      if (pages) mapPages(d, pages, strongest);
+    },
+    finish: () => mischief(),
+    ...(atomics ? ownCopies : {}),
+  };
+}
