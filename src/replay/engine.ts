@@ -6,11 +6,12 @@
 import { CONTINUES, type CompiledTrace, LAST_ACCESS, type TraceChunk } from '../trace/compiled.ts';
 import { AddressSpace } from './address-space.ts';
 import type { Access } from './faults.ts';
+import type { RecordFacts } from './in-flight.ts';
 import { checkSlots } from './invariants.ts';
 import type { LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
-import { LaneRun, type RecordFacts } from './lane-run.ts';
+import { LaneRun, type PassState } from './lane-run.ts';
 import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
-import { Mmu } from './mmu.ts';
+import { KINDS, Mmu } from './mmu.ts';
 import { HOST, type Vma } from './model.ts';
 import { laneResult } from './result.ts';
 
@@ -30,6 +31,7 @@ export function replay(trace: CompiledTrace, specs: readonly LaneSpec[], options
 class Pass {
   private readonly space: AddressSpace;
   private readonly mmu: Mmu;
+  private readonly state: PassState;
   private readonly lanes: LaneRun[];
   private readonly allLanes: number;
   private readonly lastTimeNs: Float64Array;
@@ -52,8 +54,16 @@ class Pass {
     const actors = trace.actors.length;
     const asksAtomics = specs.some((spec) => spec.model.atomics === true);
     this.space = new AddressSpace(trace);
-    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics ? 3 : 2, trace.pageIds, this.space);
+    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space);
     this.lastTimeNs = new Float64Array(actors).fill(Number.NEGATIVE_INFINITY);
+    this.state = {
+      actors: trace.actors,
+      startNs: trace.startNs,
+      space: this.space,
+      mmu: this.mmu,
+      lastTimeNs: this.lastTimeNs,
+      check: options.check === true,
+    };
     this.open = new Array(actors).fill(false);
     this.hasThreads = trace.threads > 0;
     this.lanes = specs.map((spec, i) => this.makeLane(spec, i));
@@ -62,19 +72,8 @@ class Pass {
 
   private makeLane(spec: LaneSpec, i: number): LaneRun {
     const run = this.firstRun + i;
-    const { onEvent, check } = this.options;
-    return new LaneRun(
-      run,
-      spec,
-      this.trace.actors,
-      this.trace.startNs,
-      this.space,
-      this.mmu,
-      1 << i,
-      this.lastTimeNs,
-      check === true,
-      onEvent ? (event) => onEvent(run, event) : null,
-    );
+    const { onEvent } = this.options;
+    return new LaneRun(run, spec, 1 << i, this.state, onEvent ? (event) => onEvent(run, event) : null);
   }
 
   run(): LaneResult[] {
@@ -116,70 +115,52 @@ class Pass {
 
   /** Access rows from `from` up to the next row that is none; gives that row. */
   private accessRows(chunk: TraceChunk, from: number, next: TraceChunk | null): number {
-    const { op, actor, timeNs, page, pages, rows } = chunk;
-    const { words, kinds, counting, dueNs } = this.mmu;
+    const { op, actor, timeNs, page, pages, bytes, rows } = chunk;
+    const { words, base, counting, dueNs } = this.mmu;
     const { allLanes, lastTimeNs } = this;
     for (let row = from; row < rows; row++) {
-      const code = op[row];
-      const access = code & ~CONTINUES;
-      if (access > LAST_ACCESS) return row;
+      const access = op[row];
       const a = actor[row];
-      if (code === access) {
-        const time = timeNs[row];
-        if (time >= dueNs[a]) this.beforeAccess(chunk, row);
-        lastTimeNs[a] = time;
-        this.heldBack = 0;
+      if (access > LAST_ACCESS) {
+        if ((access & ~CONTINUES) > LAST_ACCESS) return row;
+        this.touchPages(chunk, row, next);
+        continue;
       }
-      const word = words[a * kinds + (access < kinds ? access : kinds - 1)];
-      const first = page[row];
-      const n = pages[row];
-      if (n === 1 && this.heldBack === 0) {
-        const settled = word[first];
-        if (settled !== allLanes) this.touch(chunk, row, next, first, access as Access, allLanes & ~settled, 0);
-        if (counting[a]) this.countTouch(a, first, chunk.bytes[row]);
+      const time = timeNs[row];
+      if (time >= dueNs[a]) this.beforeAccess(chunk, row);
+      lastTimeNs[a] = time;
+      if (pages[row] === 1) {
+        const id = page[row];
+        const settled = words[base[a * KINDS + access] + id];
+        if (settled !== allLanes) this.touch(chunk, row, next, id, allLanes & ~settled, 0);
+        if (counting[a] !== 0) this.mmu.countTouch(a, id, bytes[row]);
       } else {
-        this.touchPages(chunk, row, next, word, first, n, access as Access);
+        this.heldBack = 0;
+        this.touchPages(chunk, row, next);
       }
     }
     return rows;
   }
 
-  private touchPages(
-    chunk: TraceChunk,
-    row: number,
-    next: TraceChunk | null,
-    word: Int32Array,
-    first: number,
-    n: number,
-    access: Access,
-  ): void {
+  private touchPages(chunk: TraceChunk, row: number, next: TraceChunk | null): void {
+    const { words, base, counting } = this.mmu;
     const a = chunk.actor[row];
+    const first = chunk.page[row];
+    const n = chunk.pages[row];
+    const offset = base[a * KINDS + (chunk.op[row] & ~CONTINUES)];
     for (let i = 0; i < n; i++) {
       if (this.heldBack !== 0) this.resume(a);
-      const settled = word[first + i];
-      if (settled !== this.allLanes) this.touch(chunk, row, next, first + i, access, this.allLanes & ~settled, i);
-      if (this.mmu.counting[a]) this.countTouch(a, first + i, touchBytes(chunk, row, i));
+      const settled = words[offset + first + i];
+      if (settled !== this.allLanes) this.touch(chunk, row, next, first + i, this.allLanes & ~settled, i);
+      if (counting[a] !== 0) this.mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
     }
   }
 
-  private countTouch(actor: number, id: number, bytes: number): void {
-    this.mmu.touches[actor][id]++;
-    this.mmu.bytes[actor][id] += bytes;
-  }
-
   /** A touch that is not settled in the runs of `missing`. `i` = its place in the row. */
-  private touch(
-    chunk: TraceChunk,
-    row: number,
-    next: TraceChunk | null,
-    id: number,
-    access: Access,
-    missing: number,
-    i: number,
-  ): void {
-    const record = chunk.record[row];
-    if (record !== this.factsRecord) this.readFacts(chunk, row, next);
+  private touch(chunk: TraceChunk, row: number, next: TraceChunk | null, id: number, missing: number, i: number): void {
+    if (chunk.record[row] !== this.factsRecord) this.readFacts(chunk, row, next);
     const a = chunk.actor[row];
+    const access = (chunk.op[row] & ~CONTINUES) as Access;
     const bytes = touchBytes(chunk, row, i);
     let changed = false;
     for (let rest = missing; rest !== 0; rest &= rest - 1) {

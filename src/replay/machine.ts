@@ -53,6 +53,8 @@ export class Machine implements Core {
   clockNs: number;
   readonly delayNs: Float64Array;
   readonly timers = new Timers();
+  /** 1 = the actor's delay changed by itself: its next record must be issued in full. */
+  readonly revisit: Uint8Array;
   /** Orders wake-ups and deferred touches by request. */
   requests = 0;
   /** Set when a delay or a due time may have changed: the pass then works out its limits anew. */
@@ -70,6 +72,7 @@ export class Machine implements Core {
   /** Remote touches left until the hook `counter`, by slot; 0 = not armed. */
   readonly counterLeft: Int32Array[] = [];
   private slotRoom: number;
+  private readonly tellsAtomics: boolean;
 
   readonly residentPages: Float64Array;
   readonly peakResidentPages: Float64Array;
@@ -95,8 +98,8 @@ export class Machine implements Core {
     /** Bit of this run in the shared words. */
     readonly laneBit: number,
     listener: ((event: EventLine) => void) | null,
-    private readonly tellsAtomics: boolean,
   ) {
+    this.tellsAtomics = spec.model.atomics === true;
     this.platform = spec.platform;
     this.actors = actors;
     this.inFlight = spec.inFlight;
@@ -107,6 +110,7 @@ export class Machine implements Core {
     this.clockNs = startNs;
     const n = actors.length;
     this.delayNs = new Float64Array(n);
+    this.revisit = new Uint8Array(n);
     this.residentPages = new Float64Array(n);
     this.peakResidentPages = new Float64Array(n);
     this.allocated = new Float64Array(n);
@@ -144,7 +148,7 @@ export class Machine implements Core {
     const whole = Math.round(ns);
     this.delayNs[actor] += whole;
     this.books[actor === HOST ? M['time.stall.host.ns'] : M['time.stall.device.ns']] += whole;
-    this.mmu.visitNext(actor);
+    this.revisit[actor] = 1;
     this.limitsChanged = true;
   }
 

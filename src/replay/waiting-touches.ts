@@ -90,6 +90,11 @@ export class WaitingTouches extends FaultBuffer {
     return false;
   }
 
+  holdsRecord(record: number): boolean {
+    for (let i = 0; i < this.count; i++) if (this.record[i] === record) return true;
+    return false;
+  }
+
   private grow(): void {
     const room = this.page.length * 2;
     this.page = copied(new Float64Array(room), this.page);

@@ -1,0 +1,411 @@
+/**
+ * Faults in flight of one run: touches that wait on their device, their hand-over to the model, those that the model put
+ * off, and wake-ups. docs/replay.md has the rules by the names used here.
+ */
+import { ACCESS, OUTCOME } from './faults.ts';
+import { InvariantError } from './lane.ts';
+import type { Machine } from './machine.ts';
+import { addPage, BLOCK_PAGES, newMask, PAGE_BYTES } from './mask.ts';
+import { M, type Trigger } from './metrics.ts';
+import type { Mmu } from './mmu.ts';
+import { HOST, type ModelHooks } from './model.ts';
+import type { Touches } from './touches.ts';
+import { WaitingTouches } from './waiting-touches.ts';
+
+/** What the pass says about the record that a touch belongs to. */
+export interface RecordFacts {
+  record: number;
+  firstPage: number;
+  lastPage: number;
+  thread: number;
+  /** `time_ns` of the record. */
+  timeNs: number;
+}
+
+const IDLE_CALLS = 100_000;
+const FAILED_KEPT = 1024;
+
+export class InFlight {
+  /** By actor index. */
+  readonly pending: WaitingTouches[];
+  readonly deferred: WaitingTouches[];
+  /** Clock at the end of each device's last hand-over. */
+  private readonly leftNs: Float64Array;
+  private batches = 0;
+  private inHandOver = false;
+  /** Did some touch complete, fail or get put off in the present call? */
+  private progress = false;
+  private readonly failedRecords = new Set<number>();
+  private readonly onePage = newMask();
+
+  constructor(
+    private readonly run: number,
+    private readonly machine: Machine,
+    private readonly mmu: Mmu,
+    private readonly hooks: ModelHooks,
+    private readonly touches: Touches,
+    private readonly laneBit: number,
+    /** Called after every call of the model. */
+    private readonly afterCall: (record: number) => void,
+  ) {
+    this.pending = machine.actors.map(() => new WaitingTouches());
+    this.deferred = machine.actors.map(() => new WaitingTouches());
+    this.leftNs = new Float64Array(machine.actors.length);
+  }
+
+  /** When the next wake-up or deferred touch is due. */
+  nextWakeNs(): number {
+    let due = this.machine.timers.nextNs;
+    for (let d = 1; d < this.deferred.length; d++) due = Math.min(due, earliestWakeNs(this.deferred[d]));
+    return due;
+  }
+
+  /** A device touch begins to wait. */
+  wait(
+    device: number,
+    slot: number,
+    inBlock: number,
+    id: number,
+    access: number,
+    bytes: number,
+    facts: RecordFacts,
+  ): void {
+    const { machine } = this;
+    const queue = this.pending[device];
+    const issueNs = facts.timeNs + machine.delayNs[device];
+    const timeNs = queue.count > 0 ? Math.max(issueNs, queue.timeNs[queue.count - 1]) : issueNs;
+    const page = machine.space.slotBlock[slot] * BLOCK_PAGES + inBlock;
+    const had = this.touches.granted(device, slot, inBlock, ACCESS.read) ? 1 : 0;
+    queue.push(id, page, access, bytes, facts.record, facts.firstPage, facts.lastPage, timeNs, facts.thread, had);
+    this.clearForWaiting(device, slot, inBlock, id);
+    if (queue.count === 1) machine.limitsChanged = true;
+    if (queue.count >= machine.inFlight) this.handOver(device, issueNs);
+  }
+
+  /** While a page waits, every touch of it by any actor must come here. */
+  private clearForWaiting(device: number, slot: number, inBlock: number, id: number): void {
+    this.onePage.fill(0);
+    this.machine.unsettleActor(device, slot, addPage(this.onePage, inBlock));
+    this.mmu.clearPage(id, this.laneBit);
+    this.mmu.waiting[id] |= this.laneBit;
+  }
+
+  waitsOn(device: number, id: number): boolean {
+    if ((this.mmu.waiting[id] & this.laneBit) === 0) return false;
+    return this.pending[device].holds(id) || this.deferred[device].holds(id);
+  }
+
+  stopActor(actor: number, ns: number): void {
+    const { machine } = this;
+    machine.delayNs[actor] += ns;
+    machine.books[actor === HOST ? M['time.stall.host.ns'] : M['time.stall.device.ns']] += ns;
+    machine.limitsChanged = true;
+  }
+
+  failRecord(record: number): void {
+    if (this.failedRecords.has(record)) return;
+    if (this.failedRecords.size >= FAILED_KEPT) this.pruneFailed();
+    this.failedRecords.add(record);
+    this.machine.books[M['accesses.failed']]++;
+  }
+
+  /** A record counts once: only those that still have touches in flight (or are being issued) must be remembered. */
+  private pruneFailed(): void {
+    let newest = -1;
+    for (const record of this.failedRecords) newest = Math.max(newest, record);
+    const waits = (record: number) =>
+      this.pending.some((queue) => queue.holdsRecord(record)) || this.deferred.some((list) => list.holdsRecord(record));
+    for (const record of this.failedRecords) {
+      if (record !== newest && !waits(record)) this.failedRecords.delete(record);
+    }
+  }
+
+  enter(trigger: Trigger | null, record?: number): void {
+    const { machine } = this;
+    machine.disarmMigration();
+    machine.events.trigger = trigger;
+    if (record !== undefined) machine.events.record = record;
+  }
+
+  // --- hand-over -------------------------------------------------------------------------------------------------
+  handOverIfLate(actor: number, timeNs: number): void {
+    while (this.pending[actor].count > 0) {
+      const limit = this.pending[actor].timeNs[0] + this.machine.platform.faultLatencyNs;
+      if (timeNs + this.machine.delayNs[actor] <= limit) return;
+      this.handOver(actor, limit);
+      this.waitDeferred(actor);
+    }
+  }
+
+  handOverAll(causeNs: number): void {
+    for (;;) {
+      const device = this.oldestPending();
+      if (device < 0) return;
+      this.handOver(device, causeNs);
+    }
+  }
+
+  oldestPending(): number {
+    let oldest = -1;
+    for (let d = 1; d < this.pending.length; d++) {
+      if (this.pending[d].count === 0) continue;
+      if (oldest < 0 || this.pending[d].timeNs[0] < this.pending[oldest].timeNs[0]) oldest = d;
+    }
+    return oldest;
+  }
+
+  /** Another actor's pending fault on this page is served before the page is touched. */
+  handOverOthers(actor: number, id: number, timeNs: number): void {
+    for (;;) {
+      let oldest = -1;
+      for (let d = 1; d < this.pending.length; d++) {
+        if (d === actor || !this.pending[d].holds(id)) continue;
+        if (oldest < 0 || this.pending[d].timeNs[0] < this.pending[oldest].timeNs[0]) oldest = d;
+      }
+      if (oldest < 0) return;
+      this.handOver(oldest, timeNs + this.machine.delayNs[actor]);
+    }
+  }
+
+  /** Serves all pending faults of a device but those that the model puts off. */
+  handOver(device: number, causeNs: number): void {
+    const { machine, hooks } = this;
+    const queue = this.pending[device];
+    machine.clockNs = Math.max(machine.clockNs, causeNs);
+    const stoppedNs = machine.clockNs;
+    machine.clockNs = Math.max(machine.clockNs, queue.timeNs[0] + machine.platform.faultLatencyNs);
+    if (this.inHandOver) throw new InvariantError(this.run, queue.record[0], 'hand-over', 'nested');
+    this.inHandOver = true;
+    let idle = 0;
+    while (queue.count > 0) {
+      const record = queue.record[0];
+      queue.outcome.fill(OUTCOME.pending, 0, queue.count);
+      queue.flushed = false;
+      this.enter('deviceFault', record);
+      machine.events.batch = this.batches++;
+      if (hooks.deviceFaults) hooks.deviceFaults(device, queue);
+      else for (let i = 0; i < queue.count; i++) queue.fail(i);
+      machine.drain();
+      idle = this.settleOutcomes(device, queue) ? 0 : idle + 1;
+      machine.events.batch = null;
+      this.afterCall(record);
+      if (idle === IDLE_CALLS) {
+        throw new InvariantError(
+          this.run,
+          record,
+          'progress',
+          `${IDLE_CALLS} calls served no touch of ${machine.actors[device]}`,
+        );
+      }
+    }
+    this.inHandOver = false;
+    this.leftNs[device] = machine.clockNs;
+    this.stopActor(device, machine.clockNs - stoppedNs);
+  }
+
+  /** Books the outcomes and tries the touches again. True when some touch completed, failed or was put off. */
+  private settleOutcomes(device: number, queue: WaitingTouches): boolean {
+    if (this.bookOutcomes(device, queue) > 0) this.machine.books[M.batches]++;
+    const n = queue.count;
+    this.progress = false;
+    this.retryMarked(device, queue, n);
+    // Raised again = appended after the first n; what was not fetched goes before it.
+    const end = queue.count;
+    let kept = 0;
+    for (let i = 0; i < n; i++) {
+      if (queue.outcome[i] !== OUTCOME.pending) continue;
+      if (queue.flushed) {
+        if (this.tryAgain(device, queue, i)) continue;
+        queue.timeNs[i] = this.machine.clockNs;
+        queue.hadMapping[i] = this.hasMapping(device, queue, i);
+      }
+      queue.moveEntry(i, kept++);
+    }
+    for (let i = n; i < end; i++) queue.moveEntry(i, kept++);
+    queue.count = kept;
+    this.markWaiting();
+    return this.progress;
+  }
+
+  private bookOutcomes(device: number, queue: WaitingTouches): number {
+    const { machine } = this;
+    const { books, events } = machine;
+    let fetched = 0;
+    for (let i = 0; i < queue.count; i++) {
+      const outcome = queue.outcome[i];
+      if (outcome === OUTCOME.pending) continue;
+      fetched++;
+      if (outcome === OUTCOME.duplicate) books[M['faults.duplicate']]++;
+      else if (outcome === OUTCOME.stale) books[M['faults.stale']]++;
+      else if (outcome === OUTCOME.deferred) books[M['faults.deferred']]++;
+      else {
+        books[M['faults.device']]++;
+        if (queue.hadMapping[i] !== 0) books[M['faults.permission']]++;
+        if (events.on) {
+          const { clockNs } = machine;
+          const record = queue.record[i];
+          events.emit('fault', device, queue.page[i], PAGE_BYTES, queue.timeNs[i], clockNs - queue.timeNs[i], {
+            record,
+          });
+        }
+      }
+    }
+    books[M['faults.deviceRaw']] += fetched;
+    if (events.on) {
+      for (let i = 0; i < queue.count; i++) {
+        if (queue.outcome[i] !== OUTCOME.deferred) continue;
+        const waitNs = Math.max(0, queue.wakeNs[i] - machine.clockNs);
+        const record = queue.record[i];
+        events.emit('defer', device, queue.page[i], PAGE_BYTES, machine.clockNs, waitNs, { record });
+      }
+    }
+    return fetched;
+  }
+
+  /** The touches of the marked ones of the first `n` entries: done, raised again at the end, failed, or put off. */
+  private retryMarked(device: number, queue: WaitingTouches, n: number): void {
+    for (let i = 0; i < n; i++) {
+      switch (queue.outcome[i]) {
+        case OUTCOME.served:
+        case OUTCOME.duplicate:
+        case OUTCOME.stale:
+          if (!this.tryAgain(device, queue, i)) this.raiseAgain(device, queue, i);
+          break;
+        case OUTCOME.failed:
+          this.failRecord(queue.record[i]);
+          this.mmu.waiting[queue.id[i]] &= ~this.laneBit;
+          this.progress = true;
+          break;
+        case OUTCOME.deferred:
+          queue.order[i] = this.machine.requests++;
+          this.deferred[device].pushFrom(queue, i, queue.timeNs[i]);
+          this.progress = true;
+          break;
+      }
+    }
+  }
+
+  private hasMapping(device: number, from: WaitingTouches, i: number): number {
+    const { space } = this.machine;
+    const id = from.id[i];
+    return this.touches.granted(device, space.idSlot[id], space.idInBlock[id], ACCESS.read) ? 1 : 0;
+  }
+
+  private raiseAgain(device: number, from: WaitingTouches, i: number): void {
+    const { machine } = this;
+    const queue = this.pending[device];
+    queue.pushFrom(from, i, machine.clockNs);
+    queue.hadMapping[queue.count - 1] = this.hasMapping(device, from, i);
+    queue.outcome[queue.count - 1] = OUTCOME.pending;
+    const id = from.id[i];
+    this.clearForWaiting(device, machine.space.idSlot[id], machine.space.idInBlock[id], id);
+  }
+
+  /** Completes a waiting touch if it has become possible. */
+  private tryAgain(device: number, from: WaitingTouches, i: number): boolean {
+    const { space } = this.machine;
+    const id = from.id[i];
+    const slot = space.idSlot[id];
+    const inBlock = space.idInBlock[id];
+    if (!this.touches.granted(device, slot, inBlock, from.access[i])) return false;
+    this.mmu.waiting[id] &= ~this.laneBit;
+    this.progress = true;
+    this.touches.complete(device, slot, inBlock, from.bytes[i]);
+    return true;
+  }
+
+  /** Completed touches took their marks off; others may wait on the same pages. */
+  private markWaiting(): void {
+    for (let d = 1; d < this.pending.length; d++) {
+      const pending = this.pending[d];
+      for (let i = 0; i < pending.count; i++) this.mmu.waiting[pending.id[i]] |= this.laneBit;
+      const deferred = this.deferred[d];
+      for (let i = 0; i < deferred.count; i++) this.mmu.waiting[deferred.id[i]] |= this.laneBit;
+    }
+    this.machine.limitsChanged = true;
+  }
+
+  // --- put off, and wake-ups ---------------------------------------------------------------------------------------
+  /** Rule T: every wake-up due at or before `untilNs`. */
+  wakeUntil(untilNs: number): void {
+    const { machine } = this;
+    for (;;) {
+      let timeNs = machine.timers.nextNs;
+      let order = timeNs < Number.POSITIVE_INFINITY ? machine.timers.nextOrder : Number.POSITIVE_INFINITY;
+      let device = -1;
+      for (let d = 1; d < this.deferred.length; d++) {
+        const waiting = this.deferred[d];
+        for (let i = 0; i < waiting.count; i++) {
+          if (waiting.wakeNs[i] > timeNs || (waiting.wakeNs[i] === timeNs && waiting.order[i] > order)) continue;
+          timeNs = waiting.wakeNs[i];
+          order = waiting.order[i];
+          device = d;
+        }
+      }
+      if (timeNs === Number.POSITIVE_INFINITY || timeNs > untilNs) return;
+      if (device >= 0) this.raiseDeferred(device, timeNs);
+      else this.wake(timeNs);
+    }
+  }
+
+  private wake(timeNs: number): void {
+    const { machine } = this;
+    const token = machine.timers.take();
+    machine.clockNs = Math.max(machine.clockNs, timeNs);
+    machine.limitsChanged = true;
+    this.enter(null);
+    this.hooks.wake?.(token);
+    machine.drain();
+  }
+
+  /** Rule W. */
+  waitDeferred(device: number): void {
+    while (this.deferred[device].count > 0) this.wakeUntil(earliestWakeNs(this.deferred[device]));
+  }
+
+  /** Rule W for every device, the one that is due first first. */
+  waitAllDeferred(): void {
+    for (;;) {
+      let next = -1;
+      let nextNs = Number.POSITIVE_INFINITY;
+      for (let d = 1; d < this.deferred.length; d++) {
+        const wakeNs = earliestWakeNs(this.deferred[d]);
+        if (wakeNs >= nextNs) continue;
+        nextNs = wakeNs;
+        next = d;
+      }
+      if (next < 0) return;
+      this.waitDeferred(next);
+    }
+  }
+
+  /** Deferred touches whose time has come wait again as pending ones, and are handed over. */
+  private raiseDeferred(device: number, timeNs: number): void {
+    const { machine } = this;
+    machine.clockNs = Math.max(machine.clockNs, timeNs);
+    const stalled = machine.clockNs - this.leftNs[device];
+    machine.delayNs[device] += stalled;
+    machine.books[M['time.stall.device.ns']] += stalled;
+    this.leftNs[device] = machine.clockNs;
+    machine.limitsChanged = true;
+    const waiting = this.deferred[device];
+    let kept = 0;
+    for (let i = 0; i < waiting.count; i++) {
+      if (waiting.wakeNs[i] > machine.clockNs) {
+        waiting.moveEntry(i, kept++);
+        continue;
+      }
+      if (this.tryAgain(device, waiting, i)) continue;
+      this.raiseAgain(device, waiting, i);
+    }
+    waiting.count = kept;
+    this.markWaiting();
+    if (this.pending[device].count > 0) this.handOver(device, machine.clockNs);
+  }
+}
+
+function earliestWakeNs(waiting: WaitingTouches): number {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < waiting.count; i++) if (waiting.wakeNs[i] < earliest) earliest = waiting.wakeNs[i];
+  return earliest;
+}

@@ -1,0 +1,92 @@
+/**
+ * What happens when a touch is possible: local or remote, first use of a guess, access counters; and from when on it
+ * needs no attention (the MMU word, and for remote pages the running counts).
+ */
+import { ACCESS } from './faults.ts';
+import type { Machine } from './machine.ts';
+import { BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS } from './mask.ts';
+import { M } from './metrics.ts';
+import { KINDS, type Mmu } from './mmu.ts';
+import { HOST, type ModelHooks } from './model.ts';
+
+export class Touches {
+  constructor(
+    private readonly machine: Machine,
+    private readonly mmu: Mmu,
+    private readonly hooks: ModelHooks,
+    private readonly laneBit: number,
+  ) {}
+
+  granted(actor: number, slot: number, inBlock: number, access: number): boolean {
+    const { machine } = this;
+    const word = slot * MASK_WORDS + (inBlock >> 5);
+    const bit = 1 << (inBlock & 31);
+    const told = machine.atomics.length > 0;
+    const rights =
+      access === ACCESS.read ? machine.readable : access === ACCESS.atomic && told ? machine.atomics : machine.writable;
+    return (rights[actor][word] & bit) !== 0;
+  }
+
+  /** The touch happens: local or remote, first use of a guess. True when it may be settled. */
+  complete(actor: number, slot: number, inBlock: number, bytes: number): boolean {
+    const { machine } = this;
+    const word = slot * MASK_WORDS + (inBlock >> 5);
+    const bit = 1 << (inBlock & 31);
+    if ((machine.speculated[actor][word] & bit) !== 0) {
+      machine.speculated[actor][word] &= ~bit;
+      machine.books[M['speculation.used']]++;
+    }
+    if ((machine.resident[actor][word] & bit) !== 0 || machine.residenceAt(word, bit) === 0) return true;
+    if ((machine.remoteSettled[actor][word] & bit) !== 0) return true;
+    machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]++;
+    machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] += bytes;
+    if (actor === HOST || machine.counterLeft[actor][slot] === 0) return true;
+    if (--machine.counterLeft[actor][slot] === 0) this.notifyCounter(actor, slot);
+    return false;
+  }
+
+  private notifyCounter(device: number, slot: number): void {
+    const { machine } = this;
+    const block = machine.space.slotBlock[slot];
+    const context = machine.events.trigger;
+    machine.events.trigger = 'counter';
+    machine.disarmMigration();
+    machine.events.emit('counter', device, block * BLOCK_PAGES, BLOCK_BYTES, machine.clockNs, 0);
+    this.hooks.counter?.(device, block);
+    machine.drain();
+    machine.events.trigger = context;
+    machine.limitsChanged = true;
+  }
+
+  /**
+   * From now on this touch needs no attention. A remote page relies on the running counts, which the pass raises for
+   * the present touch only after this call; `complete` has booked that one already.
+   */
+  settle(actor: number, slot: number, inBlock: number, id: number, bytes: number): void {
+    const { machine, mmu } = this;
+    const word = slot * MASK_WORDS + (inBlock >> 5);
+    const bit = 1 << (inBlock & 31);
+    const remote = (machine.resident[actor][word] & bit) === 0 && machine.residenceAt(word, bit) !== 0;
+    if (remote && (machine.remoteSettled[actor][word] & bit) === 0) {
+      mmu.startCounting(actor);
+      machine.remoteSettled[actor][word] |= bit;
+      machine.bookRemote(actor, id, -1);
+      machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]--;
+      machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] -= bytes;
+    }
+    const kinds = mmu.tellsAtomics ? KINDS : KINDS - 1;
+    for (let access = 0; access < kinds; access++) {
+      if (this.granted(actor, slot, inBlock, access)) mmu.words[mmu.base[actor * KINDS + access] + id] |= this.laneBit;
+    }
+  }
+
+  /** A settled touch that the pass does not count: only a remote one has to be booked here. */
+  bookSettled(actor: number, id: number, bytes: number): void {
+    const { machine } = this;
+    const inBlock = machine.space.idInBlock[id];
+    const word = machine.space.idSlot[id] * MASK_WORDS + (inBlock >> 5);
+    if ((machine.remoteSettled[actor][word] & (1 << (inBlock & 31))) === 0) return;
+    machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]++;
+    machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] += bytes;
+  }
+}
