@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { InvariantError } from '../replay/lane.ts';
 import { visibleLines } from '../report/text.ts';
+import { toolVersion } from '../report/version.ts';
 import { TraceError } from '../trace/index.ts';
 import { metricsCommand } from './commands/metrics.ts';
 import { modelsCommand } from './commands/models.ts';
@@ -13,7 +14,6 @@ import { traceCommand } from './commands/trace.ts';
 import { EXAMPLES } from './examples.ts';
 import { type Io, OutputError } from './io.ts';
 import { removeTemporaries } from './output-file.ts';
-import { toolVersion } from './version.ts';
 
 export const STATUS = { fine: 0, regression: 1, usage: 2, bug: 3, interrupted: 130 } as const;
 

@@ -73,8 +73,12 @@ function startWorker(work: Work): Worker {
   const here = import.meta.url;
   if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here), { workerData: work });
   // Run from source (tests, scripts): Node 20 cannot load TypeScript by itself.
-  const loader = pathToFileURL(createRequire(here).resolve('tsx')).href;
-  return new Worker(new URL('./replay-worker.ts', here), { workerData: work, execArgv: ['--import', loader] });
+  const loader = pathToFileURL(createRequire(here).resolve('tsx/esm/api')).href.replace(/cjs$/, 'mjs');
+  const script = new URL('./replay-worker.ts', here).href;
+  return new Worker(`import('${loader}').then((tsx) => { tsx.register(); return import('${script}'); })`, {
+    eval: true,
+    workerData: work,
+  });
 }
 
 function outcome(

@@ -37,7 +37,7 @@ const DIRECTION = 9;
 function table(metrics: readonly Named[]): string {
   const line = (name: string, unit: string, direction: string, definition: string) => {
     const left = `${name.padEnd(NAME)} ${unit.padEnd(UNIT)} ${direction.padEnd(DIRECTION)} `;
-    const [first, ...rest] = wrap(definition, 110 - left.length);
+    const [first, ...rest] = wrap(definition, 100 - left.length);
     return [left + first, ...rest.map((text) => ' '.repeat(left.length) + text)];
   };
   const lines = line('metric', 'unit', 'better', 'definition');

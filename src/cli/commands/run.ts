@@ -5,6 +5,7 @@ import { ConfigurationError } from '../../replay/configuration-error.ts';
 import { planRuns, runsOf } from '../../replay/plan.ts';
 import { formatNames, loadFormat, type ReportFormat } from '../../report/registry.ts';
 import { buildResult, type Result } from '../../report/result.ts';
+import { toolVersion } from '../../report/version.ts';
 import { answer, type Io, OutputError, wantsColor } from '../io.ts';
 import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
@@ -12,7 +13,6 @@ import { startProgress } from '../progress.ts';
 import { readTrace } from '../read-trace.ts';
 import { replayRuns } from '../replay-runs.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
-import { toolVersion } from '../version.ts';
 import { warn } from '../warn.ts';
 
 interface Options {

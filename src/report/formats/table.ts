@@ -80,12 +80,12 @@ type Paint = ReturnType<typeof pc.createColors>;
 function heading(result: Result, paint: Paint): string[] {
   const { manifest, trace } = result;
   const facts = [
-    `${formatCount(trace.records)} records`,
-    `${formatCount(trace.accesses)} accesses`,
+    `records ${formatCount(trace.records)}`,
+    `accesses ${formatCount(trace.accesses)}`,
     `footprint ${formatSize(trace.footprintBytes)}`,
     `actors ${trace.actors.join(' ') || 'none'}`,
-    `${formatCount(trace.allocations)} allocations${trace.inferredAllocations ? ' (inferred)' : ''}`,
-    `${formatDuration(trace.durationNs)}`,
+    `allocations ${formatCount(trace.allocations)}${trace.inferredAllocations ? ' (inferred)' : ''}`,
+    `duration ${formatDuration(trace.durationNs)}`,
   ].join(', ');
   const machine = `${manifest.platform.name}: ${manifest.platform.title}; ${formatCount(manifest.options.inFlight)} in flight`;
   return [paint.bold(visible(manifest.trace.name)), ...wrap(visible(facts), WIDTH), ...wrap(visible(machine), WIDTH)];

@@ -1,0 +1,84 @@
+/** Runs the command line inside the test, or as a process of its own. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+import type { Io } from '../../src/cli/io.ts';
+import { main } from '../../src/cli/main.ts';
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function gmemEval(args: readonly string[], env: Io['env'] = {}): Promise<Outcome> {
+  let stdout = '';
+  let stderr = '';
+  const io: Io = {
+    stdout: {
+      write(text, done) {
+        stdout += text;
+        done?.();
+        return true;
+      },
+    },
+    stderr: {
+      write(text, done) {
+        stderr += text;
+        done?.();
+        return true;
+      },
+    },
+    env,
+  };
+  const status = await main(args, io);
+  return { status, stdout, stderr };
+}
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ENTRY = fileURLToPath(new URL('./fixtures/entry.mts', import.meta.url));
+
+/** The same program as `bin/gmem-eval.js`, from source. */
+export function start(
+  args: readonly string[],
+  stdio: ('pipe' | 'ignore' | number)[],
+  env: Io['env'] = {},
+): ChildProcess {
+  return spawn(process.execPath, ['--import', 'tsx', ENTRY, ...args], {
+    cwd: ROOT,
+    stdio,
+    env: { ...process.env, ...env },
+  });
+}
+
+export async function finished(child: ChildProcess): Promise<Outcome & { readonly signal: string | null }> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (data) => (stdout += data));
+  child.stderr?.on('data', (data) => (stderr += data));
+  return new Promise((resolve) => {
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
+  });
+}
+
+/** A folder for one test file. */
+export function scratchFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gmem-eval-test-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export const TOY = fileURLToPath(new URL('./fixtures/toy.js', import.meta.url));
+
+/** Two pages: written by the CPU, one read by a device, both written by it. */
+export const TINY = `# title: tiny
+time_ns,actor,op,addr,size,arg
+0,cpu,alloc,0x200000,8192,a
+100,cpu,write,0x200000,8192,
+200,gpu0,read,0x200000,4096,
+300,gpu0,write,0x200000,8192,
+`;
