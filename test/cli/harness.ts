@@ -15,28 +15,26 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export async function gmemEval(args: readonly string[], env: Io['env'] = {}): Promise<Outcome> {
-  let stdout = '';
-  let stderr = '';
-  const io: Io = {
-    stdout: {
-      write(text, done) {
-        stdout += text;
-        done?.();
-        return true;
-      },
-    },
-    stderr: {
-      write(text, done) {
-        stderr += text;
-        done?.();
-        return true;
-      },
-    },
-    env,
-  };
-  const status = await main(args, io);
-  return { status, stdout, stderr };
+/** `terminal`: both outputs say that they are one. */
+export async function gmemEval(args: readonly string[], env: Io['env'] = {}, terminal = false): Promise<Outcome> {
+  const stdout = new Screen(terminal);
+  const stderr = new Screen(terminal);
+  const status = await main(args, { stdout, stderr, env });
+  return { status, stdout: stdout.text, stderr: stderr.text };
+}
+
+class Screen {
+  text = '';
+  constructor(readonly isTTY: boolean) {}
+  write(text: string, done?: () => void): boolean {
+    this.text += text;
+    done?.();
+    return true;
+  }
+  // What a spinner asks of a terminal.
+  cursorTo(): void {}
+  clearLine(): void {}
+  moveCursor(): void {}
 }
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));

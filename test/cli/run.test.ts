@@ -171,3 +171,15 @@ test('--check changes nothing in the runs', async () => {
   const plain = await result('-m', TOY);
   expect((await result('-m', TOY, '--check')).runs).toEqual(plain.runs);
 });
+
+test('a terminal gets colours and progress, unless told otherwise', async () => {
+  const args = ['run', tiny, '-m', TOY];
+  const plain = await gmemEval(args);
+  expect(plain.stdout).not.toContain('\u001b');
+  expect(plain.stderr).toBe('');
+  const watched = await gmemEval(args, {}, true);
+  expect(watched.stdout).toContain('\u001b[1mtiny.csv');
+  expect(watched.stderr).toContain('replaying 1 runs');
+  expect((await gmemEval(args, { NO_COLOR: '1' }, true)).stdout).toBe(plain.stdout);
+  expect((await gmemEval([...args, '--quiet'], {}, true)).stderr).toBe('');
+});
