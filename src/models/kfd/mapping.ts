@@ -1,0 +1,218 @@
+/** GPU page tables of ranges: mapping them, notifier callbacks that take mappings away, and the restore work. */
+
+import type { NotifierRange } from '../../replay/linux-mm/types.ts';
+import { andMask, copyMask, countPages, endOfRun, newMask, nextPage } from '../../replay/mask.ts';
+import { RIGHTS } from '../../replay/model.ts';
+import { dropRange, linkRange, splitRange } from './ranges.ts';
+import { firstOn, forEachBlock } from './residency.ts';
+import {
+  FLAG,
+  gpuBit,
+  gpusIn,
+  pageOwner,
+  RESTORE_DELAY_NS,
+  type SvmRange,
+  type Svms,
+  type SvmVma,
+  SYSMEM,
+  sameHive,
+  UNMAP,
+  type UnmapTrigger,
+} from './types.ts';
+
+/** How a validation ended: `noVma` is -EFAULT; `foreign` stands for the endless loop of hmm_range_fault (see `validateAndMap`). */
+export type Validation = 'done' | 'noVma' | 'foreign';
+
+/** Which GPUs `svm_range_validate_and_map` maps a range for when it is not about one faulting GPU. */
+export function gpusToMap(svms: Svms, range: SvmRange): number {
+  if (!svms.xnack) return range.access | range.accessInPlace;
+  let gpus = range.accessInPlace;
+  if (range.actualLoc !== SYSMEM) gpus |= range.access & gpuBit(range.actualLoc);
+  if (gpus === 0 && (range.mappedToGpu || (range.flags & FLAG.gpuAlwaysMapped) !== 0)) gpus = range.access;
+  return gpus;
+}
+
+/** `svm_range_validate_and_map` of first..last for the GPUs of a bit set. */
+export function validateAndMap(svms: Svms, range: SvmRange, first: number, last: number, gpus: number): Validation {
+  if (gpus === 0) return 'done';
+  for (let page = first; page <= last; ) {
+    const vma = svms.vmaAt(page);
+    if (vma === null) return 'noVma';
+    const end = Math.min(vma.last, last);
+    // PROT_NONE is passed over. (Its unmap compares byte addresses with page numbers and never happens.)
+    if (vma.readable) {
+      const device = usableInPlace(svms, range, gpus);
+      // Device pages of another owner are asked home through the CPU fault handler, which declines because the driver
+      // itself faults: the kernel would try for ever.
+      if (device < 0 && range.bo !== null) {
+        const stuck = firstOn(svms, range.bo.gpu, page, end);
+        if (stuck >= 0) {
+          svms.log('hmm_livelock', stuck, range.bo.gpu);
+          svms.core.warn(
+            'a range is shared by GPUs of several owners while in VRAM: the kernel would hang; not mapped',
+          );
+          return 'foreign';
+        }
+      }
+      svms.mm.rangeFault({ firstPage: page, lastPage: end, device, write: vma.writable, sequence: () => 0 });
+      for (const gpu of gpusIn(svms, gpus)) mapPiece(svms, range, page, end, gpu, vma);
+      if (end === last) range.mappedToGpu = true;
+    }
+    page = end + 1;
+  }
+  range.validatedAtNs = svms.core.now();
+  return 'done';
+}
+
+/** The GPU whose device pages every one of `gpus` can use where they are (one owner), -1 when there is none. */
+function usableInPlace(svms: Svms, range: SvmRange, gpus: number): number {
+  if (range.bo === null) return -1;
+  const owner = pageOwner(svms, range.bo.gpu);
+  return gpusIn(svms, gpus).every((gpu) => pageOwner(svms, gpu) === owner) ? range.bo.gpu : -1;
+}
+
+/** `svm_range_map_to_gpus` for one GPU: one update for each run of pages in one memory domain. */
+function mapPiece(svms: Svms, range: SvmRange, first: number, last: number, gpu: number, vma: SvmVma): void {
+  const { core, costs } = svms;
+  if (range.bo !== null && range.holdsBo && !sameHive(svms, gpu, range.bo.gpu)) {
+    svms.log('note', 'nop2p', gpu);
+    return;
+  }
+  const writable = vma.writable && (range.flags & FLAG.gpuReadOnly) === 0;
+  const rights = writable ? RIGHTS.atomic : RIGHTS.read;
+  const inVram = newMask();
+  const part = newMask();
+  let runFirst = first;
+  let runLocation = -1;
+  forEachBlock(first, last, (block, pages) => {
+    if (range.bo !== null) andMask(core.residentMask(range.bo.gpu, block, inVram), pages);
+    let entries = 0;
+    for (let at = nextPage(pages, 0); at >= 0; ) {
+      const vram = range.bo !== null && (inVram[at >> 5] & (1 << (at & 31))) !== 0;
+      const endOfDomain = vram ? endOfRun(inVram, at) : beforeNext(inVram, at);
+      const end = Math.min(endOfDomain, endOfRun(pages, at));
+      const location = vram ? range.bo!.gpu : SYSMEM;
+      if (location !== runLocation) {
+        if (runLocation >= 0) svms.log('map', gpu, runFirst, block * 512 + at - 1, runLocation, writable);
+        runFirst = block * 512 + at;
+        runLocation = location;
+      }
+      // A buffer is contiguous: a whole block of it takes one 2 MiB entry. Pages of RAM lie anywhere.
+      const whole = end - at === 511 && (vram || core.host.pageBytes === 2 ** 21);
+      entries += whole ? 1 : end - at + 1;
+      at = end + 1 > 511 ? -1 : nextPage(pages, end + 1);
+    }
+    core.map(gpu, block, copyMask(part, pages), rights, entries);
+    core.spend(countPages(pages) * costs.mapPageNs);
+  });
+  svms.log('map', gpu, runFirst, last, runLocation, writable);
+  core.tlbInvalidate(gpu);
+}
+
+/** Last page of the gap that begins at `at`. */
+function beforeNext(mask: Int32Array, at: number): number {
+  const next = nextPage(mask, at);
+  return next < 0 ? 511 : next - 1;
+}
+
+/** `svm_range_unmap_from_gpus`: for every GPU with access, mapped or not. */
+export function unmapFromGpus(svms: Svms, range: SvmRange, first: number, last: number, trigger: UnmapTrigger): void {
+  if (!range.mappedToGpu) return;
+  if (range.first === first && range.last === last) range.mappedToGpu = false;
+  for (const gpu of gpusIn(svms, range.access | range.accessInPlace)) {
+    svms.log('unmap', gpu, first, last, trigger);
+    let calls = 1;
+    forEachBlock(first, last, (block, pages) => {
+      svms.core.unmap(gpu, block, pages, calls);
+      calls = 0;
+    });
+    svms.core.tlbInvalidate(gpu);
+  }
+}
+
+/** `svm_range_cpu_invalidate_pagetables`, once for each range that the invalidation meets. Returns how many. */
+export function notifierCallback(svms: Svms, { event, firstPage, lastPage }: NotifierRange): number {
+  const ranges = svms.objects.meeting(firstPage, lastPage);
+  for (const range of ranges) {
+    const first = Math.max(firstPage, range.first);
+    const last = Math.min(lastPage, range.last);
+    if (event === 'unmap') unmapFromCpu(svms, range, first, last);
+    else evictRange(svms, range, first, last, event === 'migrate' ? UNMAP.notifierMigrate : UNMAP.notifier);
+  }
+  return ranges.length;
+}
+
+/**
+ * `svm_range_unmap_from_cpu`: first..last dies; what is left of the range on both sides lives on. The dead piece goes with
+ * the deferred work, when its pages are gone (`dropDead`).
+ */
+function unmapFromCpu(svms: Svms, range: SvmRange, first: number, last: number): void {
+  unmapFromGpus(svms, range, first, last, UNMAP.unmapFromCpu);
+  const tail = first > range.first ? splitRange(svms, range, range.first, first - 1) : range;
+  const dead = last < tail.last ? splitRange(svms, tail, last + 1, tail.last) : tail;
+  if (dead !== range) linkRange(svms, dead);
+  if (tail !== range && tail !== dead) linkRange(svms, tail);
+  svms.dead.push(dead);
+}
+
+/** `svm_range_deferred_list_work`. */
+export function dropDead(svms: Svms): void {
+  for (const range of svms.dead.splice(0)) dropRange(svms, range);
+}
+
+/** `svm_range_evict`: drop the mappings, or where a GPU may not fault, stop it until they are made again. */
+function evictRange(svms: Svms, range: SvmRange, first: number, last: number, trigger: UnmapTrigger): void {
+  if (svms.xnack && (range.flags & FLAG.gpuAlwaysMapped) === 0) {
+    unmapFromGpus(svms, range, first, last, trigger);
+    return;
+  }
+  if (!range.mappedToGpu) return;
+  range.invalid++;
+  if (++svms.evictedRanges > 1) return;
+  stopQueues(svms);
+}
+
+/** `kgd2kfd_quiesce_mm`: no queue of the process runs until the restore work is through. */
+function stopQueues(svms: Svms): void {
+  const { core } = svms;
+  svms.log('quiesce');
+  core.countOwn('queueEvictions');
+  svms.queuesStoppedAtNs = core.now();
+  scheduleRestore(svms);
+}
+
+export const RESTORE_WORK = 1;
+
+function scheduleRestore(svms: Svms): void {
+  svms.log('resq');
+  svms.core.wakeAt(svms.core.now() + RESTORE_DELAY_NS, RESTORE_WORK);
+  for (const gpu of svms.gpus) svms.core.stall(gpu, RESTORE_DELAY_NS);
+}
+
+/** `svm_range_restore_work`. */
+export function restoreWork(svms: Svms): void {
+  const { core } = svms;
+  if (svms.evictedRanges === 0) return;
+  const begunNs = core.now();
+  svms.log('restore', begunNs);
+  const evicted = svms.evictedRanges;
+  let failed = false;
+  for (const range of svms.list) {
+    if (range.invalid === 0) continue;
+    const seen = range.invalid;
+    const outcome = validateAndMap(svms, range, range.first, range.last, gpusToMap(svms, range));
+    failed = outcome !== 'done' || range.invalid !== seen;
+    if (failed) break;
+    range.invalid = 0;
+  }
+  failed ||= svms.evictedRanges !== evicted;
+  for (const gpu of svms.gpus) core.stall(gpu, core.now() - begunNs);
+  if (failed) {
+    scheduleRestore(svms);
+    svms.log('resched');
+    return;
+  }
+  svms.evictedRanges = 0;
+  svms.queuesStoppedAtNs = null;
+  svms.log('resume');
+}

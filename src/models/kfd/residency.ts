@@ -1,0 +1,42 @@
+/** Walks over pages, block by block. */
+
+import { addRange, andMask, BLOCK_PAGES, countPagesIn, newMask, nextPage, type PageMask } from '../../replay/mask.ts';
+import type { Svms } from './types.ts';
+
+/** Calls `visit(block, mask)` for each 2 MiB block that first..last meets; the mask is used again. */
+export function forEachBlock(first: number, last: number, visit: (block: number, mask: PageMask) => void): void {
+  const mask = newMask();
+  for (let page = first; page <= last; ) {
+    const block = Math.floor(page / BLOCK_PAGES);
+    const end = Math.min(last, (block + 1) * BLOCK_PAGES - 1);
+    addRange(mask.fill(0), page % BLOCK_PAGES, end % BLOCK_PAGES);
+    visit(block, mask);
+    page = end + 1;
+  }
+}
+
+/** Pages of first..last that are on `gpu`. */
+export function countVramPages(svms: Svms, gpu: number, first: number, last: number): number {
+  const resident = newMask();
+  let pages = 0;
+  for (let page = first; page <= last; ) {
+    const block = Math.floor(page / BLOCK_PAGES);
+    const end = Math.min(last, (block + 1) * BLOCK_PAGES - 1);
+    svms.core.residentMask(gpu, block, resident);
+    pages += countPagesIn(resident, page % BLOCK_PAGES, end % BLOCK_PAGES);
+    page = end + 1;
+  }
+  return pages;
+}
+
+/** First page of first..last that is on `gpu`, or -1. */
+export function firstOn(svms: Svms, gpu: number, first: number, last: number): number {
+  const resident = newMask();
+  let found = -1;
+  forEachBlock(first, last, (block, pages) => {
+    if (found >= 0) return;
+    const page = nextPage(andMask(svms.core.residentMask(gpu, block, resident), pages), 0);
+    if (page >= 0) found = block * BLOCK_PAGES + page;
+  });
+  return found;
+}
