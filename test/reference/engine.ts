@@ -230,6 +230,7 @@ class Engine {
       return;
     }
     const issue = r.timeNs + m.delay[r.actor];
+    m.now = Math.max(m.now, issue);
     waiting.push({
       page,
       bytes,
@@ -301,12 +302,17 @@ class Engine {
     const touches = this.pending[device];
     const faults = this.buffer(touches);
     const batch = this.batches++;
-    m.within({ trigger: 'deviceFault', batch }, () => {
+    return m.within({ trigger: 'deviceFault', batch }, () => {
       if (this.hooks.deviceFaults) this.hook(() => this.hooks.deviceFaults?.(device, faults));
       else for (let i = 0; i < faults.count; i++) faults.fail(i);
       this.bookOutcomes(device, touches, faults);
+      return this.tryTouches(device, touches, faults);
     });
+  }
 
+  /** The touches of the marked entries, and after a flush of the others, are tried again. */
+  private tryTouches(device: number, touches: readonly Waiting[], faults: FaultBuffer): boolean {
+    const { m } = this;
     const outcomes = touches.map((_, i) => faults.outcome[i]);
     const unmarked = touches.filter((_, i) => outcomes[i] === OUTCOME.pending);
     const raisedAgain: Waiting[] = [];

@@ -215,26 +215,33 @@ export class Machine {
     return copied;
   }
 
-  /** The copy operations of one run, one after the other; a staged one begins when both its links are free. */
+  /**
+   * The copy operations of one run. Each begins when all its links are free; the legs of a staged one follow one
+   * another.
+   */
   private copyRun(
     legs: readonly (readonly number[])[],
     pages: number,
     pagesPerCopy: number,
     timing: 'wait' | 'queue' | 'none',
   ): { startNs: number; durationNs: number } {
+    const starts: number[] = [];
     let durationNs = 0;
-    for (const [from, to] of legs) {
-      for (let done = 0; done < pages; done += pagesPerCopy) {
-        durationNs += copyNs(this.link(from, to), Math.min(pagesPerCopy, pages - done) * PAGE_BYTES);
+    for (let done = 0; done < pages; done += pagesPerCopy) {
+      const bytes = Math.min(pagesPerCopy, pages - done) * PAGE_BYTES;
+      const free = legs.map(([from, to]) => this.linkFree.get(`${from}>${to}`) ?? 0);
+      let at = timing === 'none' ? this.now : Math.max(this.now, ...free);
+      starts.push(at);
+      for (const [from, to] of legs) {
+        const ns = copyNs(this.link(from, to), bytes);
+        durationNs += ns;
+        at += ns;
+        if (timing !== 'none') this.linkFree.set(`${from}>${to}`, at);
       }
+      if (timing === 'wait') this.now = at;
     }
     this.linkBusyNs += durationNs;
-    if (timing === 'none') return { startNs: this.now, durationNs };
-    const links = legs.map(([from, to]) => `${from}>${to}`);
-    const startNs = Math.max(this.now, ...links.map((link) => this.linkFree.get(link) ?? 0));
-    for (const link of links) this.linkFree.set(link, startNs + durationNs);
-    if (timing === 'wait') this.now = startNs + durationNs;
-    return { startNs, durationNs };
+    return { startNs: starts[0], durationNs };
   }
 
   private link(from: number, to: number): LinkSpeed {
