@@ -1,0 +1,146 @@
+/**
+ * Video memory of one GPU (uvm_pmm_gpu.c): root chunks of 2 MiB, whole for full blocks, split into 64 KiB and 4 KiB for
+ * shorter ones. Root chunks stand in the lists from which victims are taken; nothing here moves data.
+ */
+
+import { BufferList } from '../../replay/buffer-list.ts';
+import { addRange, BLOCK_BYTES, BLOCK_PAGES, countPagesIn, newMask, removeRange } from '../../replay/mask.ts';
+import type { Core } from '../../replay/model.ts';
+import { BIG_PAGE_PAGES } from './prefetch.ts';
+import type { VaBlock } from './state.ts';
+
+export interface Chunk {
+  readonly root: RootChunk;
+  /** First 4 KiB of the root chunk that belongs to this chunk, and how many. */
+  readonly unit: number;
+  readonly pages: number;
+  readonly block: VaBlock;
+  /** First page of the block behind which it lies. */
+  readonly start: number;
+}
+
+export interface RootChunk {
+  readonly device: number;
+  /** 4 KiB units in use. */
+  readonly units: Int32Array;
+  usedUnits: number;
+  readonly chunks: Set<Chunk>;
+}
+
+/** First page and length of the chunk that lies behind a page: blocks are cut to the largest aligned sizes. */
+export function chunkSpan(block: VaBlock, page: number): { start: number; pages: number } {
+  if (block.range.kind === 'system') return { start: page, pages: 1 };
+  if (block.first === 0 && block.outer === BLOCK_PAGES) return { start: 0, pages: BLOCK_PAGES };
+  const start = page - (page % BIG_PAGE_PAGES);
+  if (start >= block.first && start + BIG_PAGE_PAGES <= block.outer) return { start, pages: BIG_PAGE_PAGES };
+  return { start: page, pages: 1 };
+}
+
+export class GpuMemory {
+  readonly #core: Core;
+  readonly #device: number;
+  readonly #used = new BufferList<RootChunk>();
+  readonly #unused = new BufferList<RootChunk>();
+  readonly #discarded = new BufferList<RootChunk>();
+  /** Split root chunks with room left. */
+  readonly #partial = new Set<RootChunk>();
+
+  constructor(core: Core, device: number) {
+    this.#core = core;
+    this.#device = device;
+  }
+
+  /** A chunk for the block without evicting; null when memory is full. The root chunk becomes the youngest. */
+  allocate(block: VaBlock, start: number, pages: number): Chunk | null {
+    const root = this.#findRoom(pages) ?? this.#newRoot();
+    if (root === null) return null;
+    const unit = freeUnit(root, pages);
+    addRange(root.units, unit, unit + pages - 1);
+    root.usedUnits += pages;
+    if (root.usedUnits === BLOCK_PAGES) this.#partial.delete(root);
+    else this.#partial.add(root);
+    const chunk: Chunk = { root, unit, pages, block, start };
+    root.chunks.add(chunk);
+    block.chunks[this.#device].set(start, chunk);
+    this.markUsed(root);
+    return chunk;
+  }
+
+  #findRoom(pages: number): RootChunk | null {
+    if (pages === BLOCK_PAGES) return null;
+    for (const root of this.#partial) if (freeUnit(root, pages) >= 0) return root;
+    return null;
+  }
+
+  #newRoot(): RootChunk | null {
+    if (!this.#core.reserve(this.#device, BLOCK_BYTES)) return null;
+    return { device: this.#device, units: newMask(), usedUnits: 0, chunks: new Set() };
+  }
+
+  /** Gives a chunk back; an empty root chunk is memory again. */
+  free(chunk: Chunk): void {
+    const { root } = chunk;
+    root.chunks.delete(chunk);
+    chunk.block.chunks[this.#device].delete(chunk.start);
+    removeRange(root.units, chunk.unit, chunk.unit + chunk.pages - 1);
+    root.usedUnits -= chunk.pages;
+    if (root.usedUnits > 0) {
+      this.#partial.add(root);
+      return;
+    }
+    for (const list of [this.#used, this.#unused, this.#discarded]) list.remove(root);
+    this.#partial.delete(root);
+    this.#core.release(this.#device, BLOCK_BYTES);
+  }
+
+  /** A block that was cut keeps its memory in place: `chunk` gives way to chunks of the pieces. */
+  replace(chunk: Chunk, block: VaBlock): void {
+    const { root } = chunk;
+    root.chunks.delete(chunk);
+    chunk.block.chunks[this.#device].delete(chunk.start);
+    for (let page = Math.max(chunk.start, block.first); page < Math.min(chunk.start + chunk.pages, block.outer); ) {
+      const span = chunkSpan(block, page);
+      const piece: Chunk = { root, unit: chunk.unit + page - chunk.start, pages: span.pages, block, start: page };
+      root.chunks.add(piece);
+      block.chunks[this.#device].set(page, piece);
+      page += span.pages;
+    }
+  }
+
+  markUsed(root: RootChunk): void {
+    this.#unused.remove(root);
+    this.#discarded.remove(root);
+    this.#used.add(root);
+    this.#used.touch(root);
+  }
+
+  /** No page of the block is on this GPU any more: the chunk is the first to go, and for nothing. */
+  markUnused(root: RootChunk): void {
+    this.#used.remove(root);
+    this.#discarded.remove(root);
+    this.#unused.add(root);
+  }
+
+  markDiscarded(root: RootChunk): void {
+    this.#used.remove(root);
+    this.#unused.remove(root);
+    this.#discarded.add(root);
+  }
+
+  /** Unused before discarded before used; of each, the one longest without a fault service. */
+  victim(): RootChunk | null {
+    return this.#unused.oldest ?? this.#discarded.oldest ?? this.#used.oldest;
+  }
+}
+
+/** First free aligned run of units, or -1. 4 KiB chunks fill units that are begun already. */
+function freeUnit(root: RootChunk, pages: number): number {
+  let whole = -1;
+  for (let unit = 0; unit < BLOCK_PAGES; unit += BIG_PAGE_PAGES) {
+    const used = countPagesIn(root.units, unit, unit + BIG_PAGE_PAGES - 1);
+    if (used === 0 && whole < 0) whole = unit;
+    if (pages !== 1 || used === 0 || used === BIG_PAGE_PAGES) continue;
+    for (let i = unit; i < unit + BIG_PAGE_PAGES; i++) if (countPagesIn(root.units, i, i) === 0) return i;
+  }
+  return pages === BLOCK_PAGES ? (root.usedUnits === 0 ? 0 : -1) : whole;
+}

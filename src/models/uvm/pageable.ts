@@ -1,0 +1,103 @@
+/**
+ * Pageable (system) memory: HMM on ordinary machines. Migration goes through Linux core MM, page by page; the rest of
+ * the block machinery is that of managed memory.
+ */
+
+import { ACCESS, type Access } from '../../replay/faults.ts';
+import type { LinuxMmDriver } from '../../replay/linux-mm.ts';
+import {
+  andMask,
+  andNotMask,
+  BLOCK_PAGES,
+  copyMask,
+  countPages,
+  isEmptyMask,
+  newMask,
+  nextPage,
+  type PageMask,
+} from '../../replay/mask.ts';
+import type { Trigger } from '../../replay/metrics.ts';
+import { type Core, HOST } from '../../replay/model.ts';
+import { unmapFrom } from './mapping.ts';
+import { blockAt, blocksIn, residentOn, type Uvm, type VaBlock } from './state.ts';
+
+/** Moves the pages to a device or home with migrate_vma; what cannot migrate stays where it is. */
+export function moveSystemPages(
+  uvm: Uvm,
+  block: VaBlock,
+  destination: number,
+  mask: PageMask,
+  trigger: Trigger,
+  brought: PageMask | null,
+): void {
+  const base = block.number * BLOCK_PAGES;
+  const first = nextPage(mask, 0);
+  let last = first;
+  for (let page = first; page >= 0; page = nextPage(mask, page + 1)) last = page;
+  const here = residentOn(uvm, block, destination, newMask());
+  uvm.core.spend(countPages(andNotMask(copyMask(newMask(), mask), here)) * uvm.costs.pageNs);
+  const options = {
+    trigger,
+    move: { timing: 'queue', ...(brought === null ? {} : { speculative: brought }) },
+    allocate: (_number: number, pages: PageMask) => {
+      andMask(pages, mask);
+    },
+  } as const;
+  if (destination !== HOST) {
+    // Pages of another GPU come home first: device-private memory moves between devices through system memory.
+    for (let device = 1; device < uvm.topology.processors; device++) {
+      if (device === destination) continue;
+      const held = andMask(residentOn(uvm, block, device, newMask()), mask);
+      if (!isEmptyMask(held)) uvm.linux.migrateToHost(device, base + first, base + last, options);
+    }
+    uvm.linux.migrateToDevice(destination, base + first, base + last, options);
+    freeUnbacked(uvm, block, destination);
+    return;
+  }
+  for (let device = 1; device < uvm.topology.processors; device++) {
+    const held = andMask(residentOn(uvm, block, device, newMask()), mask);
+    if (!isEmptyMask(held)) uvm.linux.migrateToHost(device, base + first, base + last, options);
+  }
+}
+
+/** Memory that stays in RAM (files) must be in the CPU page table before a GPU can map it. */
+export function makePresent(uvm: Uvm, block: VaBlock, page: number, access: Access): boolean {
+  if (block.range.migratable || uvm.core.residence(page) !== 0) return true;
+  return uvm.linux.fault(page, access !== ACCESS.read, 'device');
+}
+
+/** Chunks taken for pages that did not come. */
+function freeUnbacked(uvm: Uvm, block: VaBlock, device: number): void {
+  const here = residentOn(uvm, block, device, newMask());
+  for (const chunk of [...block.chunks[device].values()]) {
+    if ((here[chunk.start >> 5] & (1 << (chunk.start & 31))) === 0) uvm.memory[device].free(chunk);
+  }
+}
+
+/** The driver as Linux core MM sees it: device mappings follow the CPU page table. */
+export function linuxDriver(core: Core, uvm: () => Uvm, comeHome: (page: number) => boolean): LinuxMmDriver {
+  return {
+    invalidate: ({ firstPage, lastPage, owner }) => {
+      let called = 0;
+      for (const block of blocksIn(uvm(), firstPage, lastPage)) {
+        if (block.range.kind !== 'system') continue;
+        called++;
+        const mask = newMask();
+        const base = block.number * BLOCK_PAGES;
+        for (let p = Math.max(firstPage - base, block.first); p <= Math.min(lastPage - base, block.outer - 1); p++) {
+          mask[p >> 5] |= 1 << (p & 31);
+        }
+        for (let p = 1; p < core.actors.length; p++) if (p !== owner) unmapFrom(uvm(), block, p, mask);
+      }
+      return called;
+    },
+    migrateToRam: (page) => comeHome(page),
+    pageFree: (device, number, pages) => {
+      for (let page = nextPage(pages, 0); page >= 0; page = nextPage(pages, page + 1)) {
+        const block = blockAt(uvm(), number * BLOCK_PAGES + page);
+        const chunk = block?.chunks[device].get(page);
+        if (chunk !== undefined) uvm().memory[device].free(chunk);
+      }
+    },
+  };
+}

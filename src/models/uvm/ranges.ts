@@ -1,0 +1,148 @@
+/** Life of VA ranges and blocks: alloc, free, and the cuts that hints and partial frees make. */
+
+import { addRange, BLOCK_BYTES, BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from '../../replay/mask.ts';
+import { HOST, RIGHTS, type Vma } from '../../replay/model.ts';
+import { freeAts } from './ats.ts';
+import { evictRoot, freeChunks } from './evict.ts';
+import { unmapFromAll } from './mapping.ts';
+import { adopt, blocksIn, type Range, type Uvm, type VaBlock } from './state.ts';
+import { forEachProcessor, has } from './topology.ts';
+
+/** Bookkeeping of one VA block, roughly: block, per-GPU state with its masks, chunk pointers (assumed). */
+const BLOCK_STATE_BYTES = 4096;
+
+export function noteMetadata(uvm: Uvm): void {
+  uvm.core.metadataBytes(uvm.blockCount * BLOCK_STATE_BYTES);
+}
+
+export function allocate(uvm: Uvm, vma: Vma): void {
+  const { kind, actor } = vma.allocation;
+  if (kind === 'device') allocateExplicit(uvm, vma, actor);
+  else if (kind === 'pinned') allocateExplicit(uvm, vma, HOST);
+  else adopt(uvm, vma);
+}
+
+/** cudaMalloc and cudaMallocHost: memory at once, mapped for all who can reach it, never moved. */
+function allocateExplicit(uvm: Uvm, vma: Vma, at: number): void {
+  const { core } = uvm;
+  if (at !== HOST) {
+    const bytes = explicitBytes(vma);
+    while (!core.reserve(at, bytes)) {
+      if (evictRoot(uvm, at)) continue;
+      core.warn(`explicit allocation ${vma.allocation.name} does not fit into ${core.actors[at]}: its accesses fail`);
+      return;
+    }
+  }
+  for (let block = Math.floor(vma.firstPage / BLOCK_PAGES); block <= Math.floor(vma.lastPage / BLOCK_PAGES); block++) {
+    const base = block * BLOCK_PAGES;
+    const first = Math.max(vma.firstPage - base, 0);
+    const last = Math.min(vma.lastPage - base, BLOCK_PAGES - 1);
+    const mask = setRange(newMask(), first, last);
+    core.populate(block, mask, at, { timing: 'none' });
+    forEachProcessor(uvm.topology.accessibleFrom[at], (p) => {
+      const native = has(uvm.topology.nativeAtomics[at], p);
+      core.map(p, block, mask, native ? RIGHTS.atomic : RIGHTS.write, p === HOST ? 0 : 1);
+    });
+  }
+}
+
+function explicitBytes(vma: Vma): number {
+  return Math.ceil(((vma.lastPage - vma.firstPage + 1) * PAGE_BYTES) / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+/** Cuts the range that holds `page` so that a range begins at it (uvm_va_range_split). */
+export function cutAt(uvm: Uvm, page: number): void {
+  const range = uvm.ranges.at(page);
+  if (range === null || range.first === page) return;
+  const tail: Range = { ...range, first: page };
+  range.last = page - 1;
+  uvm.ranges.add(tail);
+  for (const block of blocksIn(uvm, page, tail.last)) {
+    const base = block.number * BLOCK_PAGES;
+    if (base + block.first >= page) block.range = tail;
+    else cutBlock(uvm, block, page - base, tail);
+  }
+}
+
+/** Two blocks in place of one: memory stays in place, histories begin anew (BLOCK_SHRINK). */
+function cutBlock(uvm: Uvm, block: VaBlock, at: number, tail: Range): void {
+  const piece = (first: number, outer: number, range: Range): VaBlock => ({
+    number: block.number,
+    first,
+    outer,
+    range,
+    history: { lastProcessor: -1, faults: 0 },
+    thrashing: null,
+    chunks: block.chunks.map(() => new Map()),
+  });
+  const pieces = [piece(block.first, at, block.range), piece(at, block.outer, tail)];
+  for (const [device, chunks] of block.chunks.entries()) {
+    for (const chunk of [...chunks.values()]) for (const p of pieces) uvm.memory[device].replace(chunk, p);
+  }
+  forgetThrashing(uvm, block);
+  const list = uvm.blocks.get(block.number)!;
+  list.splice(list.indexOf(block), 1, ...pieces);
+  uvm.blockCount++;
+}
+
+function forgetThrashing(uvm: Uvm, block: VaBlock): void {
+  if (block.thrashing === null) return;
+  uvm.detector.forget(block.thrashing, block.first, block.outer - 1);
+  uvm.blockOfThrashing.delete(block.thrashing);
+}
+
+export function free(uvm: Uvm, pieces: readonly Vma[]): void {
+  for (const vma of pieces) {
+    const { kind } = vma.allocation;
+    if (kind === 'device' || kind === 'pinned') freeExplicit(uvm, vma);
+    else if (kind !== 'managed') freePageable(uvm, vma);
+    if (uvm.ranges.at(vma.firstPage) !== null) freeRange(uvm, vma.firstPage, vma.lastPage);
+  }
+}
+
+function freeRange(uvm: Uvm, first: number, last: number): void {
+  cutAt(uvm, first);
+  cutAt(uvm, last + 1);
+  for (const block of blocksIn(uvm, first, last)) {
+    const mask = addRange(newMask(), block.first, block.outer - 1);
+    unmapFromAll(uvm, block, mask);
+    uvm.core.discard(block.number, mask);
+    freeChunks(uvm, block);
+    forgetThrashing(uvm, block);
+    const list = uvm.blocks.get(block.number)!;
+    list.splice(list.indexOf(block), 1);
+    if (list.length === 0) uvm.blocks.delete(block.number);
+    uvm.blockCount--;
+  }
+  for (const range of uvm.ranges.meeting(first, last)) uvm.ranges.remove(range);
+}
+
+function forEachWindow(vma: Vma, visit: (block: number, first: number, last: number) => void): void {
+  for (let block = Math.floor(vma.firstPage / BLOCK_PAGES); block <= Math.floor(vma.lastPage / BLOCK_PAGES); block++) {
+    const base = block * BLOCK_PAGES;
+    visit(block, Math.max(vma.firstPage - base, 0), Math.min(vma.lastPage - base, BLOCK_PAGES - 1));
+  }
+}
+
+function freePageable(uvm: Uvm, vma: Vma): void {
+  uvm.linux.munmap(vma.firstPage, vma.lastPage);
+  if (!uvm.ats) return;
+  forEachWindow(vma, (block, first, last) => {
+    const mask = setRange(newMask(), first, last);
+    freeAts(uvm, block, mask);
+    for (let p = 0; p < uvm.core.actors.length; p++) uvm.core.unmap(p, block, mask, 0);
+    uvm.core.discard(block, mask);
+  });
+}
+
+function freeExplicit(uvm: Uvm, vma: Vma): void {
+  const { core } = uvm;
+  let held = false;
+  forEachWindow(vma, (block, first, last) => {
+    const mask = setRange(newMask(), first, last);
+    held ||= core.residence(block * BLOCK_PAGES + first) !== 0;
+    for (let p = 0; p < core.actors.length; p++) core.unmap(p, block, mask);
+    core.discard(block, mask);
+  });
+  if (held && vma.allocation.kind === 'device') core.release(vma.allocation.actor, explicitBytes(vma));
+}

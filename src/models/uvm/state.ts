@@ -1,0 +1,152 @@
+/** What the driver knows of one VA space: ranges with their policies, 2 MiB blocks, and what serves them. */
+
+import type { IntervalSet } from '../../replay/interval-set.ts';
+import type { LinuxMm } from '../../replay/linux-mm.ts';
+import { BLOCK_PAGES, type PageMask, removeRange } from '../../replay/mask.ts';
+import type { Core, Vma } from '../../replay/model.ts';
+import type { Chunk, GpuMemory } from './memory.ts';
+import type { PrefetchHistory, PrefetchSettings } from './prefetch.ts';
+import type { BlockThrashing, ThrashingDetector } from './thrashing.ts';
+import type { Topology } from './topology.ts';
+
+/** A VA range: one policy for all of its pages. `system` is pageable memory under HMM. */
+export interface Range {
+  first: number;
+  last: number;
+  readonly kind: 'managed' | 'system';
+  /** System memory that may migrate: anonymous. */
+  readonly migratable: boolean;
+  /** -1 = none. */
+  preferred: number;
+  /** Processors that keep a mapping wherever the data is. */
+  accessedBy: number;
+  readDuplicate: boolean;
+}
+
+/** A VA block: the part of one range inside one 2 MiB of address space. Pages count from that 2 MiB boundary. */
+export interface VaBlock {
+  /** Address / 2 MiB. */
+  readonly number: number;
+  readonly first: number;
+  readonly outer: number;
+  range: Range;
+  readonly history: PrefetchHistory;
+  thrashing: BlockThrashing | null;
+  /** Device memory behind the block, by device and first page of the chunk. */
+  readonly chunks: Map<number, Chunk>[];
+}
+
+/** CPU costs of the driver in nanoseconds. */
+export interface Costs {
+  readonly batchNs: number;
+  readonly fetchFaultNs: number;
+  readonly sortFaultNs: number;
+  readonly faultNs: number;
+  readonly blockNs: number;
+  readonly pageNs: number;
+  readonly replayNs: number;
+  readonly flushFaultNs: number;
+  readonly putReadNs: number;
+  readonly evictNs: number;
+  readonly hostFaultNs: number;
+}
+
+export type ReplayPolicy = 'block' | 'batch' | 'batch_flush' | 'once';
+
+export interface Uvm {
+  readonly core: Core;
+  readonly topology: Topology;
+  readonly costs: Costs;
+  readonly prefetch: PrefetchSettings;
+  readonly batchCount: number;
+  readonly replayPolicy: ReplayPolicy;
+  /** Remote accesses until a notification; 0 = access counters off. */
+  readonly counterThreshold: number;
+  /** System memory is reached through the CPU page table (address translation services) instead of HMM. */
+  readonly ats: boolean;
+  readonly linux: LinuxMm;
+  readonly ranges: IntervalSet<Range>;
+  readonly blocks: Map<number, VaBlock[]>;
+  blockCount: number;
+  readonly detector: ThrashingDetector;
+  readonly blockOfThrashing: Map<BlockThrashing, VaBlock>;
+  /** By device; entry 0 unused. */
+  readonly memory: readonly GpuMemory[];
+}
+
+/** A range for managed or pageable memory; null for what is served otherwise. */
+export function adopt(uvm: Uvm, vma: Vma): Range | null {
+  const { kind } = vma.allocation;
+  if (kind === 'device' || kind === 'pinned' || (kind !== 'managed' && uvm.ats)) return null;
+  const range: Range = {
+    first: vma.firstPage,
+    last: vma.lastPage,
+    kind: kind === 'managed' ? 'managed' : 'system',
+    migratable: kind !== 'file',
+    preferred: -1,
+    accessedBy: 0,
+    readDuplicate: false,
+  };
+  uvm.ranges.add(range);
+  return range;
+}
+
+/** The range of a page. Memory of a trace without `alloc` records is adopted when first met. */
+export function rangeAt(uvm: Uvm, page: number): Range | null {
+  const range = uvm.ranges.at(page);
+  if (range !== null) return range;
+  const vma = uvm.core.vmaAt(page);
+  return vma === null ? null : adopt(uvm, vma);
+}
+
+/** The block of a page, made on first use; null outside managed and pageable memory. */
+export function blockAt(uvm: Uvm, page: number): VaBlock | null {
+  const number = Math.floor(page / BLOCK_PAGES);
+  const inBlock = page % BLOCK_PAGES;
+  let list = uvm.blocks.get(number);
+  const known = list?.find((block) => block.first <= inBlock && inBlock < block.outer);
+  if (known !== undefined) return known;
+  const range = rangeAt(uvm, page);
+  if (range === null) return null;
+  const base = number * BLOCK_PAGES;
+  const block: VaBlock = {
+    number,
+    first: Math.max(range.first - base, 0),
+    outer: Math.min(range.last + 1 - base, BLOCK_PAGES),
+    range,
+    history: { lastProcessor: -1, faults: 0 },
+    thrashing: null,
+    chunks: uvm.core.actors.map(() => new Map()),
+  };
+  if (list === undefined) uvm.blocks.set(number, (list = []));
+  list.push(block);
+  uvm.blockCount++;
+  return block;
+}
+
+/** Blocks that exist in pages first..last, by address. */
+export function blocksIn(uvm: Uvm, first: number, last: number): VaBlock[] {
+  const found: VaBlock[] = [];
+  const from = Math.floor(first / BLOCK_PAGES);
+  const to = Math.floor(last / BLOCK_PAGES);
+  for (let number = from; number <= to; number++) {
+    const base = number * BLOCK_PAGES;
+    const meeting = (uvm.blocks.get(number) ?? []).filter((b) => base + b.first <= last && base + b.outer > first);
+    found.push(...meeting.sort((a, b) => a.first - b.first));
+  }
+  return found;
+}
+
+export function isFullSize(block: VaBlock): boolean {
+  return block.first === 0 && block.outer === BLOCK_PAGES;
+}
+
+/** Leaves only the block's own pages in the mask. */
+export function clip(block: VaBlock, mask: PageMask): PageMask {
+  removeRange(mask, 0, block.first - 1);
+  return removeRange(mask, block.outer, BLOCK_PAGES - 1);
+}
+
+export function residentOn(uvm: Uvm, block: VaBlock, processor: number, out: PageMask): PageMask {
+  return clip(block, uvm.core.residentMask(processor, block.number, out));
+}
