@@ -24,14 +24,15 @@ const NO_COSTS: Required<LinuxMmCosts> = {
   migrateCycleNs: 0,
   migratePageNs: 0,
   migrateHugeNs: 0,
-  rangeFaultPageNs: 0,
+  rangeFaultNs: 0,
+  rangeFaultEntryNs: 0,
 };
 
 export function createLinuxMm(core: Core, options: LinuxMmOptions): LinuxMm {
   const mm: LinuxMmState = {
     core,
     options,
-    costs: { ...NO_COSTS, ...options.costs },
+    costs: { ...NO_COSTS, migrateHugeNs: options.costs?.migratePageNs ?? 0, ...options.costs },
     counters: {
       faults: { cpu: 0, kernel: 0, device: 0 },
       rangeFaults: 0,

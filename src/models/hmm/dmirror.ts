@@ -117,7 +117,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
       const writable = andMask(mm().validMask(block, device, newMask(), true), pages);
       const readable = andNotMask(andMask(mm().validMask(block, device, newMask()), pages), writable);
       if (!isEmptyMask(readable)) core.map(device, block, readable, RIGHTS.read, countPages(readable));
-      if (!isEmptyMask(writable)) core.map(device, block, writable, RIGHTS.write, countPages(writable));
+      if (!isEmptyMask(writable)) core.map(device, block, writable, RIGHTS.atomic, countPages(writable));
     });
   }
 
@@ -153,7 +153,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
           const writable = andMask(mm().validMask(block, device, newMask(), true), pages);
           const readable = andNotMask(copyMask(newMask(), pages), writable);
           if (!isEmptyMask(readable)) core.map(device, block, readable, RIGHTS.read, countPages(readable));
-          if (!isEmptyMask(writable)) core.map(device, block, writable, RIGHTS.write, countPages(writable));
+          if (!isEmptyMask(writable)) core.map(device, block, writable, RIGHTS.atomic, countPages(writable));
         },
       });
     }

@@ -3,7 +3,7 @@
 import { addRange, andNotMask, BLOCK_PAGES, newMask, nextPage, orMask, type PageMask } from '../mask.ts';
 import { HOST, RIGHTS } from '../model.ts';
 import { handleFault } from './fault.ts';
-import { blockOf } from './page-flags.ts';
+import { blockOf, forEachBlock } from './page-flags.ts';
 import { type LinuxMmState, vmaEnd } from './state.ts';
 import type { RangeFaultRequest, RangeFaultStatus } from './types.ts';
 
@@ -40,6 +40,15 @@ function firstUnsatisfied(mm: LinuxMmState, request: RangeFaultRequest, firstPag
   return -1;
 }
 
+function entriesIn(mm: LinuxMmState, request: RangeFaultRequest): number {
+  if (mm.huge.size === 0) return request.lastPage - request.firstPage + 1;
+  let entries = 0;
+  forEachBlock(request.firstPage, request.lastPage, (block, from, to) => {
+    entries += mm.huge.has(block) ? 1 : to - from + 1;
+  });
+  return entries;
+}
+
 /**
  * From the first page that does not satisfy, every page to the end of the request (cut at 2 MiB) gets a fault of its
  * own, whatever it holds: the caller's own device pages among them come home too (hmm_vma_fault, seen in the kernel run).
@@ -48,7 +57,7 @@ export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeF
   const { core } = mm;
   mm.counters.rangeFaults++;
   const sequence = request.sequence();
-  core.spend((request.lastPage - request.firstPage + 1) * mm.costs.rangeFaultPageNs);
+  core.spend(mm.costs.rangeFaultNs + entriesIn(mm, request) * mm.costs.rangeFaultEntryNs);
   for (let from = request.firstPage; ; ) {
     if (request.sequence() !== sequence) return 'busy';
     const page = firstUnsatisfied(mm, request, from);

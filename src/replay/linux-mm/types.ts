@@ -44,10 +44,11 @@ export interface LinuxMmCosts {
   readonly migrateCycleNs?: number;
   /** Per page collected in a cycle: lock, isolate, unmap with its shootdown, switch, restore. */
   readonly migratePageNs?: number;
-  /** A 2 MiB page migrated as one, in place of 512 times `migratePageNs`. */
+  /** A 2 MiB page migrated as one, in place of 512 times `migratePageNs`. Default: like one page. */
   readonly migrateHugeNs?: number;
-  /** Per page that hmm_range_fault looks up. */
-  readonly rangeFaultPageNs?: number;
+  /** One attempt of hmm_range_fault, and each CPU page-table entry it looks up (4 KiB or 2 MiB). */
+  readonly rangeFaultNs?: number;
+  readonly rangeFaultEntryNs?: number;
 }
 
 export interface LinuxMmOptions {

@@ -1,0 +1,297 @@
+/**
+ * drm_gpusvm + drm_pagemap + xe: a fault maps and migrates a range of 2 MiB, 64 KiB or 4 KiB, whole or not at all; a CPU
+ * touch takes the whole range back. One fault is handled at a time.
+ */
+
+import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
+import { createLinuxMm, type FaultCause, type LinuxMm, type NotifierRange } from '../../replay/linux-mm.ts';
+import {
+  addRange as addPages,
+  andMask,
+  andNotMask,
+  copyMask,
+  countPages,
+  countRuns,
+  isEmptyMask,
+  maskCovers,
+  newMask,
+  PAGE_BYTES,
+  type PageMask,
+} from '../../replay/mask.ts';
+import type { Trigger } from '../../replay/metrics.ts';
+import { type Core, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
+import type { PrefetchEvent } from '../../trace/compiled.ts';
+import { type HmmParameters, kernelCosts } from './parameters.ts';
+import { createProcess } from './process.ts';
+import {
+  addRange,
+  type Chunk,
+  chooseChunk,
+  newDeviceRanges,
+  notifierAt,
+  removeRange,
+  type SvmRange,
+} from './ranges.ts';
+import { Vram } from './vram.ts';
+
+/** All retries of one fault together (HMM_RANGE_DEFAULT_TIMEOUT). */
+const RETRY_BUDGET_NS = 1_000_000_000;
+/** Attempts to migrate for an access that needs device memory, and for any other. */
+const ATTEMPTS_NEEDED = 3;
+const ATTEMPTS_WANTED = 1;
+
+const blockOf = (page: number): number => Math.floor(page / 512);
+const pagesOf = ({ first, last }: Chunk): PageMask => addPages(newMask(), first % 512, last % 512);
+const sizeOf = ({ first, last }: Chunk): number => last - first + 1;
+
+type Served = 'served' | 'stale' | 'failed';
+
+export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
+  const devices = core.actors.map(newDeviceRanges);
+  const mm: LinuxMm = createLinuxMm(core, {
+    driver: { invalidate, migrateToRam, pageFree: (device, block, pages) => vram.pagesLeft(device, block, pages) },
+    costs: kernelCosts(p),
+    hugeMigration: p.hugeMigration,
+  });
+  const vram = new Vram(core, () => mm);
+  const process = createProcess(core, mm, { reserve: (device, bytes) => vram.reserve(device, bytes) });
+
+  // --- device faults ---------------------------------------------------------------------------------------------
+  function deviceFaults(device: number, faults: FaultBuffer): void {
+    core.spend(p.faultNs);
+    core.count('roundTrips');
+    const result = service(device, faults.page[0], faults.access[0] as Access, 'deviceFault');
+    if (result === 'served') faults.serve(0);
+    else if (result === 'stale') faults.stale(0);
+    else faults.fail(0);
+  }
+
+  function service(device: number, page: number, access: Access, trigger: Trigger): Served {
+    const vma = core.vmaAt(page);
+    if (vma === null || process.isExplicit(vma)) return 'failed';
+    const range = devices[device].ranges.at(page) ?? newRange(device, page, vma);
+    const needed = access === ACCESS.atomic ? RIGHTS.atomic : access === ACCESS.write ? RIGHTS.write : RIGHTS.read;
+    if (range.rights >= needed) return 'stale';
+    if (trigger === 'deviceFault') core.count('services');
+    const needsVram = access === ACCESS.atomic;
+    const deadlineNs = core.now() + RETRY_BUDGET_NS;
+    for (let attempt = 0; attempt < ATTEMPTS_NEEDED && core.now() <= deadlineNs; attempt++) {
+      if (attempt > 0) core.countOwn('retries');
+      migrateIfWanted(device, range, vma, trigger, needsVram, attempt);
+      if (!getPages(device, range)) return 'failed';
+      if (bind(device, range, needsVram)) return 'served';
+      // A mix of both sides: everything goes home, then the fault is served again.
+      bringHome(range.first, range.last);
+    }
+    return 'failed';
+  }
+
+  function newRange(device: number, page: number, vma: Vma): SvmRange {
+    const own = devices[device];
+    const { notifier, made } = notifierAt(own, page, p.notifierSize / PAGE_BYTES);
+    if (made) core.countOwn('notifiers');
+    const bounds = {
+      first: Math.max(vma.firstPage, notifier.first),
+      last: Math.min(vma.lastPage, notifier.last),
+    };
+    const present = (chunk: Chunk): boolean =>
+      maskCovers(mm.validMask(blockOf(chunk.first), device, newMask()), pagesOf(chunk));
+    core.countOwn('ranges');
+    return addRange(own, chooseChunk(own, page, bounds, p.checkPagesThreshold / PAGE_BYTES, present), notifier);
+  }
+
+  // --- migration to the device -----------------------------------------------------------------------------------
+  function migrateIfWanted(
+    device: number,
+    range: SvmRange,
+    vma: Vma,
+    trigger: Trigger,
+    needsVram: boolean,
+    retry: number,
+  ): void {
+    const { kind } = vma.allocation;
+    if (kind !== 'managed' && kind !== 'system') return;
+    if (p.vram64k && sizeOf(range) === 1) return;
+    if (isOnDevice(device, range)) return;
+    const attempts = needsVram ? ATTEMPTS_NEEDED : ATTEMPTS_WANTED;
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      if (!migrate(device, range, trigger)) continue;
+      const object = vram.at(device, range.first);
+      if (needsVram && object !== null) object.keepUntilNs = core.now() + p.timesliceMs * 1e6 * 2 ** (retry + attempt);
+      return;
+    }
+  }
+
+  function isOnDevice(device: number, range: SvmRange): boolean {
+    return maskCovers(core.residentMask(device, blockOf(range.first), newMask()), pagesOf(range));
+  }
+
+  /** drm_pagemap_migrate_to_devmem: all pages or none. */
+  function migrate(device: number, range: SvmRange, trigger: Trigger): boolean {
+    const bytes = sizeOf(range) * PAGE_BYTES;
+    if (!vram.reserve(device, bytes)) return false;
+    const block = blockOf(range.first);
+    const inRam = andMask(core.residentMask(HOST, block, newMask()), pagesOf(range));
+    const moved = mm.migrateToDevice(device, range.first, range.last, {
+      trigger,
+      allocate: (_block, pages) => {
+        if (countPages(pages) < sizeOf(range)) pages.fill(0);
+      },
+      moved: (_block, pages) => {
+        vram.add(device, range.first, range.last, pages);
+        scatteredCopy(range, countPages(inRam));
+      },
+    });
+    if (moved === 0) {
+      core.release(device, bytes);
+      return false;
+    }
+    core.count('roundTrips');
+    return true;
+  }
+
+  /** 4 KiB pages of RAM lie anywhere: the copy engine takes them one by one. */
+  function scatteredCopy(range: Chunk, pages: number): void {
+    if (mm.mapOrder(range.first) === 0) core.spend(pages * p.copyPageNs);
+  }
+
+  // --- mirroring -------------------------------------------------------------------------------------------------
+  /** drm_gpusvm_get_pages asks for write permission unless the VMA is read-only. False = fatal. */
+  function getPages(device: number, range: SvmRange): boolean {
+    const { first: firstPage, last: lastPage, notifier } = range;
+    for (;;) {
+      const status = mm.rangeFault({ firstPage, lastPage, device, write: true, sequence: () => notifier.sequence });
+      if (status !== 'busy') return status === 'valid';
+      core.countOwn('retries');
+    }
+  }
+
+  /** Writes the device's page table. False when the range is mixed, or not where the access needs it. */
+  function bind(device: number, range: SvmRange, needsVram: boolean): boolean {
+    const block = blockOf(range.first);
+    const all = pagesOf(range);
+    const own = andMask(core.residentMask(device, block, newMask()), all);
+    const remote = andNotMask(copyMask(newMask(), all), own);
+    const mixed = !isEmptyMask(own) && !isEmptyMask(remote);
+    if ((mixed && !p.allowMixed) || (needsVram && !isEmptyMask(remote))) return false;
+    const huge = mm.mapOrder(range.first) > 0 && sizeOf(range) === 512;
+    core.spend(p.bindNs + (huge ? 1 : sizeOf(range)) * p.bindEntryNs);
+    if (!isEmptyMask(own)) core.map(device, block, own, RIGHTS.atomic, countRuns(own));
+    if (!isEmptyMask(remote)) core.map(device, block, remote, RIGHTS.write, huge ? 1 : countPages(remote));
+    range.rights = isEmptyMask(remote) ? RIGHTS.atomic : RIGHTS.write;
+    return true;
+  }
+
+  /** drm_gpusvm_range_evict: hmm_range_fault without an owner, so that every device page faults home. */
+  function bringHome(firstPage: number, lastPage: number): void {
+    mm.rangeFault({ firstPage, lastPage, device: -1, write: false, sequence: () => 0 });
+  }
+
+  // --- called by core MM -----------------------------------------------------------------------------------------
+  function invalidate(event: NotifierRange): number {
+    let calls = 0;
+    for (let device = 1; device < devices.length; device++) {
+      for (const notifier of devices[device].notifiers.meeting(event.firstPage, event.lastPage)) {
+        calls++;
+        notifier.sequence++;
+        zap(device, Math.max(event.firstPage, notifier.first), Math.min(event.lastPage, notifier.last));
+      }
+    }
+    return calls;
+  }
+
+  /** Whole ranges lose their mapping; those that have none cost nothing. */
+  function zap(device: number, first: number, last: number): void {
+    const mapped = devices[device].ranges.meeting(first, last).filter((range) => range.rights !== RIGHTS.none);
+    if (mapped.length === 0) return;
+    for (const range of mapped) {
+      core.unmap(device, blockOf(range.first), pagesOf(range), 1);
+      range.rights = RIGHTS.none;
+    }
+    core.tlbInvalidate(device);
+    core.count('roundTrips');
+  }
+
+  /** A fault on a device page takes its whole buffer object back, clipped to the VMA. */
+  function migrateToRam(page: number, device: number, cause: FaultCause): boolean {
+    const object = vram.at(device, page);
+    const vma = core.vmaAt(page);
+    if (object === null || vma === null) return false;
+    // Within its timeslice the fault returns with nothing done, and the CPU spins on it.
+    if (cause === 'cpu') core.spend(Math.max(0, object.keepUntilNs - core.now()));
+    const first = Math.max(object.first, vma.firstPage);
+    const last = Math.min(object.last, vma.lastPage);
+    const moved = mm.migrateToHost(device, first, last, {
+      trigger: cause === 'device' ? 'deviceFault' : 'hostFault',
+      moved: (_block, pages) => scatteredCopy({ first, last }, countPages(pages)),
+    });
+    core.count('roundTrips');
+    return moved > 0;
+  }
+
+  // --- other hooks -----------------------------------------------------------------------------------------------
+  function free(pieces: readonly Vma[]): void {
+    const first = pieces[0].firstPage;
+    const last = pieces[pieces.length - 1].lastPage;
+    process.free(pieces);
+    for (const own of devices) {
+      for (const range of own.ranges.meeting(first, last)) {
+        if (p.partialUnmapEvicts && range.first < first) bringHome(range.first, first - 1);
+        if (p.partialUnmapEvicts && range.last > last) bringHome(last + 1, range.last);
+        removeRange(own, range);
+      }
+    }
+  }
+
+  function prefetch(event: PrefetchEvent): 'applied' {
+    for (const vma of core.vmasIn(event.firstPage, event.lastPage)) {
+      const last = Math.min(event.lastPage, vma.lastPage);
+      const first = Math.max(event.firstPage, vma.firstPage);
+      if (process.isExplicit(vma)) continue;
+      if (event.target === HOST) takeBack(first, last);
+      else bringIn(event.target, first, last);
+    }
+    return 'applied';
+  }
+
+  function bringIn(device: number, first: number, last: number): void {
+    for (let page = first; page <= last; ) {
+      service(device, page, ACCESS.read, 'hint');
+      page = (devices[device].ranges.at(page)?.last ?? page) + 1;
+    }
+  }
+
+  /** Ranges go to RAM and are mapped there. */
+  function takeBack(first: number, last: number): void {
+    for (let device = 1; device < devices.length; device++) {
+      for (const object of vram.within(device, first, last)) {
+        const bounds = { first: object.first, last: object.last };
+        mm.migrateToHost(device, object.first, object.last, {
+          trigger: 'hint',
+          moved: (_block, pages) => scatteredCopy(bounds, countPages(pages)),
+        });
+        core.count('roundTrips');
+      }
+      for (const range of devices[device].ranges.meeting(first, last)) {
+        if (range.rights === RIGHTS.none && getPages(device, range)) bind(device, range, false);
+      }
+    }
+  }
+
+  return {
+    deviceFaults,
+    hostFault: (page, access) => {
+      const vma = core.vmaAt(page);
+      return vma === null || process.isExplicit(vma) ? 'failed' : mm.hostFault(page, access);
+    },
+    alloc: process.alloc,
+    free,
+    prefetch,
+    advise: process.advise,
+    invalidate: process.invalidate,
+    finish: () => {
+      core.countOwn('pageFaults', mm.counters.faults.device);
+      core.countOwn('rangeFaults', mm.counters.rangeFaults);
+    },
+  };
+}

@@ -1,0 +1,204 @@
+/**
+ * nouveau_svm + nouveau_dmem: a fault maps one page where it is and never migrates; data moves only by the explicit bind
+ * request, and comes back one page a CPU fault. Device memory is never evicted.
+ */
+
+import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
+import { forEachBlock } from '../../replay/linux-mm/page-flags.ts';
+import { createLinuxMm, type FaultCause, type LinuxMm, type NotifierRange } from '../../replay/linux-mm.ts';
+import {
+  addRange,
+  andMask,
+  andNotMask,
+  BLOCK_BYTES,
+  BLOCK_PAGES,
+  countPages,
+  forEachPage,
+  hasPage,
+  isEmptyMask,
+  newMask,
+  type PageMask,
+  removePage,
+} from '../../replay/mask.ts';
+import { type Core, HOST, type ModelHooks, RIGHTS } from '../../replay/model.ts';
+import type { PrefetchEvent } from '../../trace/compiled.ts';
+import { type HmmParameters, kernelCosts } from './parameters.ts';
+import { createProcess } from './process.ts';
+
+/** Pages of one migrate_vma cycle: SG_MAX_SINGLE_ALLOC = PAGE_SIZE / sizeof(struct scatterlist). */
+const BIND_PAGES = 128;
+
+const blockOf = (page: number): number => Math.floor(page / BLOCK_PAGES);
+const onePage = (page: number): PageMask => addRange(newMask(), page % BLOCK_PAGES, page % BLOCK_PAGES);
+
+export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
+  /** Sequence of each device's notifier, and its free pages in 2 MiB chunks that are never given back. */
+  const sequence = core.actors.map(() => 0);
+  const freePages = core.actors.map(() => 0);
+  const mm: LinuxMm = createLinuxMm(core, { driver: { invalidate, migrateToRam, pageFree }, costs: kernelCosts(p) });
+  const process = createProcess(core, mm, { reserve: (device, bytes) => core.reserve(device, bytes) });
+
+  core.actors.forEach((_, device) => {
+    const bytes = core.capacityBytes[device];
+    if (device !== HOST && Number.isFinite(bytes)) core.setEffectiveCapacity(device, bytes - (bytes % BLOCK_BYTES));
+  });
+
+  // --- device faults ---------------------------------------------------------------------------------------------
+  /** One pass: the whole buffer, sorted by address and then the stronger access first, one page a service. */
+  function deviceFaults(device: number, faults: FaultBuffer): void {
+    const order = Array.from({ length: faults.count }, (_, i) => i).sort(
+      (a, b) => faults.page[a] - faults.page[b] || faults.access[b] - faults.access[a],
+    );
+    core.spend(order.length * p.faultNs);
+    let mappedTo = -1;
+    for (const i of order) {
+      const page = faults.page[i];
+      const access = faults.access[i] as Access;
+      if (page <= mappedTo && satisfied(device, page, access)) {
+        faults.duplicate(i);
+        continue;
+      }
+      core.count('services');
+      const last = access === ACCESS.atomic ? mapExclusive(device, page) : mapInPlace(device, page, access);
+      if (last < 0) faults.fail(i);
+      else faults.serve(i);
+      mappedTo = last;
+    }
+    // One replay command for the pass.
+    core.count('roundTrips');
+  }
+
+  function satisfied(device: number, page: number, access: Access): boolean {
+    const needed = access === ACCESS.atomic ? RIGHTS.atomic : access === ACCESS.write ? RIGHTS.write : RIGHTS.read;
+    return core.mapping(device, page) >= needed;
+  }
+
+  /** nouveau_range_fault: the entry has the size of the CPU's. Returns the last page mapped, -1 = the fault is fatal. */
+  function mapInPlace(device: number, page: number, access: Access): number {
+    const vma = core.vmaAt(page);
+    if (vma === null || process.isExplicit(vma)) return -1;
+    const write = access !== ACCESS.read;
+    const request = { firstPage: page, lastPage: page, device, write, sequence: () => sequence[device] };
+    let status = mm.rangeFault(request);
+    for (; status === 'busy'; status = mm.rangeFault(request)) core.countOwn('retries');
+    if (status !== 'valid') return -1;
+    const block = blockOf(page);
+    const writable = hasPage(mm.validMask(block, device, newMask(), true), page % BLOCK_PAGES);
+    const huge = mm.mapOrder(page) > 0;
+    const pages = huge ? addRange(newMask(), 0, BLOCK_PAGES - 1) : onePage(page);
+    core.map(device, block, pages, writable ? RIGHTS.write : RIGHTS.read, 1);
+    core.spend(p.bindNs + p.bindEntryNs);
+    return huge ? block * BLOCK_PAGES + BLOCK_PAGES - 1 : page;
+  }
+
+  /** nouveau_atomic_range_fault: the page is taken from the CPU, in RAM; a device page comes home for it. */
+  function mapExclusive(device: number, page: number): number {
+    const vma = core.vmaAt(page);
+    if (vma === null || process.isExplicit(vma) || mm.makeExclusive(page, page) === 0) return -1;
+    core.map(device, blockOf(page), onePage(page), RIGHTS.atomic, 1);
+    core.spend(p.bindNs + p.bindEntryNs);
+    return page;
+  }
+
+  // --- bind ------------------------------------------------------------------------------------------------------
+  /** nouveau_svmm_bind: the only way to the device; there is no request for the way back. */
+  function prefetch(event: PrefetchEvent): 'applied' | 'rejected' {
+    if (event.target === HOST) return 'rejected';
+    for (const vma of core.vmasIn(event.firstPage, event.lastPage)) {
+      const end = Math.min(event.lastPage, vma.lastPage);
+      if (process.isExplicit(vma)) continue;
+      for (let first = Math.max(event.firstPage, vma.firstPage); first <= end; first += BIND_PAGES) {
+        bind(event.target, first, Math.min(end, first + BIND_PAGES - 1));
+      }
+    }
+    return 'applied';
+  }
+
+  /** nouveau_dmem_migrate_chunk. Each page is a copy of its own; the page table gets what moved, and nothing else. */
+  function bind(device: number, first: number, last: number): void {
+    let collected = false;
+    const moved = mm.migrateToDevice(device, first, last, {
+      trigger: 'hint',
+      move: { pagesPerCopy: 1 },
+      allocate: (_block, pages) => {
+        if (!isEmptyMask(pages)) collected = true;
+        forEachPage(pages.slice(), (page) => {
+          if (!takePage(device)) removePage(pages, page);
+        });
+      },
+    });
+    if (!collected) return;
+    if (moved > 0) core.count('roundTrips');
+    core.spend(p.bindNs + (last - first + 1) * p.bindEntryNs);
+    forEachBlock(first, last, (block, from, to) => {
+      const pages = addRange(newMask(), from, to);
+      const there = andMask(core.residentMask(device, block, newMask()), pages);
+      const elsewhere = andNotMask(pages, there);
+      if (!isEmptyMask(elsewhere)) core.unmap(device, block, elsewhere);
+      if (!isEmptyMask(there)) core.map(device, block, there, RIGHTS.write, countPages(there));
+    });
+  }
+
+  function takePage(device: number): boolean {
+    if (freePages[device] === 0) {
+      if (!core.reserve(device, BLOCK_BYTES)) return false;
+      freePages[device] = BLOCK_PAGES;
+    }
+    freePages[device]--;
+    return true;
+  }
+
+  // --- called by core MM -----------------------------------------------------------------------------------------
+  /** nouveau_svmm_invalidate_range_start: one notifier for the whole process; the device's own moves are ignored. */
+  function invalidate(range: NotifierRange): number {
+    for (let device = 1; device < core.actors.length; device++) {
+      if (range.event === 'migrate' && range.owner === device) continue;
+      sequence[device]++;
+      zap(device, range.firstPage, range.lastPage);
+    }
+    return core.actors.length - 1;
+  }
+
+  function zap(device: number, firstPage: number, lastPage: number): void {
+    let zapped = false;
+    forEachBlock(firstPage, lastPage, (block, from, to) => {
+      const pages = andMask(core.mappedMask(device, block, newMask()), addRange(newMask(), from, to));
+      if (isEmptyMask(pages)) return;
+      core.unmap(device, block, pages);
+      zapped = true;
+    });
+    if (!zapped) return;
+    core.tlbInvalidate(device);
+    core.count('roundTrips');
+  }
+
+  /** nouveau_dmem_migrate_to_ram: exactly the page touched, unmapped from the device first. */
+  function migrateToRam(page: number, device: number, cause: FaultCause): boolean {
+    zap(device, page, page);
+    const trigger = cause === 'device' ? 'deviceFault' : 'hostFault';
+    const moved = mm.migrateToHost(device, page, page, { trigger, move: { pagesPerCopy: 1 } });
+    core.count('roundTrips');
+    return moved === 1;
+  }
+
+  function pageFree(device: number, _block: number, pages: PageMask): void {
+    freePages[device] += countPages(pages);
+  }
+
+  return {
+    deviceFaults,
+    hostFault: (page, access) => {
+      const vma = core.vmaAt(page);
+      return vma === null || process.isExplicit(vma) ? 'failed' : mm.hostFault(page, access);
+    },
+    alloc: process.alloc,
+    free: process.free,
+    prefetch,
+    advise: process.advise,
+    invalidate: process.invalidate,
+    finish: () => {
+      core.countOwn('pageFaults', mm.counters.faults.device);
+      core.countOwn('rangeFaults', mm.counters.rangeFaults);
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * The kernel's test device under the chunk policies of the recording: what an access asks of `dmirror.ts`. The recording
+ * calls the device for every access; here it is called for those that its mirror does not serve.
+ */
+
+import { ACCESS, type FaultBuffer } from '../../replay/faults.ts';
+import { createLinuxMm, type LinuxMm } from '../../replay/linux-mm.ts';
+import { countPages, PAGE_BYTES } from '../../replay/mask.ts';
+import { type Core, HOST, type ModelHooks, RIGHTS } from '../../replay/model.ts';
+import type { PrefetchEvent } from '../../trace/compiled.ts';
+import { createDmirror } from './dmirror.ts';
+import { type HmmParameters, kernelCosts } from './parameters.ts';
+import { createProcess } from './process.ts';
+
+export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
+  const device = createDmirror(core, () => mm, { reserve: (actor) => core.reserve(actor, PAGE_BYTES) });
+  const mm: LinuxMm = createLinuxMm(core, {
+    driver: {
+      invalidate: (range) => device.invalidate(range),
+      pageFree: (actor, block, pages) => {
+        device.pageFree(actor, block, pages);
+        core.release(actor, countPages(pages) * PAGE_BYTES);
+      },
+    },
+    costs: kernelCosts(p),
+  });
+  const process = createProcess(core, mm, { reserve: (actor, bytes) => core.reserve(actor, bytes) });
+
+  /** One request: the whole access of the first fault. */
+  function deviceFaults(actor: number, faults: FaultBuffer): void {
+    const firstPage = faults.firstPage[0];
+    const lastPage = faults.lastPage[0];
+    const write = faults.access[0] !== ACCESS.read;
+    core.spend(p.faultNs);
+    core.count('roundTrips');
+    if (p.migrateOnAccess) migrateChunks(actor, firstPage, lastPage);
+    if (request(actor, firstPage, lastPage, write)) faults.serve(0);
+    else faults.fail(0);
+    for (let i = 1; i < faults.count; i++) {
+      const needed = faults.access[i] === ACCESS.read ? RIGHTS.read : RIGHTS.write;
+      if (faults.record[i] === faults.record[0] && core.mapping(actor, faults.page[i]) >= needed) faults.duplicate(i);
+    }
+  }
+
+  function request(actor: number, firstPage: number, lastPage: number, write: boolean): boolean {
+    const pages = p.service === 'page' ? 1 : lastPage - firstPage + 1;
+    for (let first = firstPage; first <= lastPage; first += pages) {
+      const { errno, faulted } = device.access(actor, first, first + pages - 1, write);
+      if (faulted) core.count('services');
+      if (errno !== 0) return false;
+    }
+    return true;
+  }
+
+  /** Each aligned chunk of which an accessed page is not on this device migrates as a whole. */
+  function migrateChunks(actor: number, firstPage: number, lastPage: number): void {
+    for (let first = firstPage - (firstPage % p.chunk); first <= lastPage; first += p.chunk) {
+      const accessedFrom = Math.max(first, firstPage);
+      const accessedTo = Math.min(first + p.chunk - 1, lastPage);
+      const vma = core.vmaAt(accessedFrom);
+      if (vma === null || process.isExplicit(vma) || isHeld(actor, accessedFrom, accessedTo)) continue;
+      const from = Math.max(first, vma.firstPage);
+      const to = Math.min(first + p.chunk - 1, vma.lastPage);
+      if (p.policy === 'B') takeFromOthers(actor, from, to);
+      device.toDevice(actor, from, to, 'deviceFault');
+    }
+  }
+
+  function takeFromOthers(actor: number, from: number, to: number): void {
+    for (let other = 1; other < core.actors.length; other++) {
+      if (other !== actor && holdsAny(other, from, to)) device.toHost(other, from, to, 'deviceFault');
+    }
+  }
+
+  function isHeld(actor: number, from: number, to: number): boolean {
+    for (let page = from; page <= to; page++) if (mm.entry(page).device !== actor) return false;
+    return true;
+  }
+
+  function holdsAny(actor: number, from: number, to: number): boolean {
+    for (let page = from; page <= to; page++) if (mm.entry(page).device === actor) return true;
+    return false;
+  }
+
+  function prefetch(event: PrefetchEvent): 'applied' {
+    for (const vma of core.vmasIn(event.firstPage, event.lastPage)) {
+      const first = Math.max(event.firstPage, vma.firstPage);
+      const last = Math.min(event.lastPage, vma.lastPage);
+      if (process.isExplicit(vma)) continue;
+      if (event.target !== HOST) device.toDevice(event.target, first, last, 'hint');
+      else for (let actor = 1; actor < core.actors.length; actor++) device.toHost(actor, first, last, 'hint');
+    }
+    return 'applied';
+  }
+
+  return {
+    deviceFaults,
+    hostFault: (page, access) => {
+      const vma = core.vmaAt(page);
+      return vma === null || process.isExplicit(vma) ? 'failed' : mm.hostFault(page, access);
+    },
+    alloc: process.alloc,
+    free: process.free,
+    prefetch,
+    advise: process.advise,
+    invalidate: process.invalidate,
+    finish: () => {
+      core.countOwn('pageFaults', mm.counters.faults.device);
+      core.countOwn('rangeFaults', mm.counters.rangeFaults);
+    },
+  };
+}
