@@ -16,7 +16,7 @@ import { evictRoot, takeMemory } from './evict.ts';
 import { countRemote, duplicatedMask, mapOthers, mapPages, unmapFromAll } from './mapping.ts';
 import { cutAt } from './ranges.ts';
 import { makeResident, noteResidence } from './service.ts';
-import { blockAt, blocksIn, type Range, residentOn, type Uvm, type VaBlock } from './state.ts';
+import { blockAt, blocksIn, type Range, rangeAt, residentOn, type Uvm, type VaBlock } from './state.ts';
 import { forEachProcessor, has } from './topology.ts';
 
 /** Ranges of first..last when they cover it without a gap; else null: the driver refuses such a hint. */
