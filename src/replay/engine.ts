@@ -149,7 +149,7 @@ class Pass {
     const n = chunk.pages[row];
     const offset = base[a * KINDS + (chunk.op[row] & ~CONTINUES)];
     for (let i = 0; i < n; i++) {
-      if (this.heldBack !== 0) this.resume(a);
+      if (this.heldBack !== 0) this.resume(a, chunk.record[row]);
       const settled = words[offset + first + i];
       if (settled !== this.allLanes) this.touch(chunk, row, next, first + i, this.allLanes & ~settled, i);
       if (counting[a] !== 0) this.mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
@@ -200,9 +200,9 @@ class Pass {
     facts.lastPage = last;
   }
 
-  private resume(actor: number): void {
+  private resume(actor: number, record: number): void {
     for (let rest = this.heldBack; rest !== 0; rest &= rest - 1) {
-      this.lanes[31 - Math.clz32(rest & -rest)].resume(actor);
+      this.lanes[31 - Math.clz32(rest & -rest)].resume(actor, record);
     }
     this.heldBack = 0;
     this.updateLimits();
@@ -212,7 +212,7 @@ class Pass {
     const actor = chunk.actor[row];
     const thread = chunk.thread?.[row] ?? -1;
     const open = actor === HOST && this.anyOpen ? this.open : null;
-    for (const lane of this.lanes) lane.beforeAccess(actor, chunk.timeNs[row], thread, open);
+    for (const lane of this.lanes) lane.beforeAccess(actor, chunk.timeNs[row], thread, chunk.record[row], open);
     if (open !== null) this.closeAll();
     this.updateLimits();
   }
@@ -226,7 +226,7 @@ class Pass {
     const event = this.trace.events[index];
     const { actor } = event;
     const open = actor === HOST && this.anyOpen ? this.open : null;
-    for (const lane of this.lanes) lane.beforeEvent(actor, timeNs, open);
+    for (const lane of this.lanes) lane.beforeEvent(event, timeNs, open);
     if (open !== null) this.closeAll();
     this.lastTimeNs[actor] = timeNs;
     const vmas = this.vmasOf(index);

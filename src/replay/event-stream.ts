@@ -7,7 +7,7 @@ export class EventStream {
   /** Context that every line carries. */
   trigger: string | null = null;
   batch: number | null = null;
-  record = 0;
+  record = -1;
 
   constructor(
     private readonly actors: readonly string[],
@@ -21,7 +21,8 @@ export class EventStream {
   emit(
     kind: string,
     actor: number,
-    firstPage: number,
+    /** null: the bytes have no one place (an explicit copy). */
+    firstPage: number | null,
     sizeBytes: number,
     timeNs: number,
     durationNs: number,
@@ -37,7 +38,7 @@ export class EventStream {
       trigger: more?.trigger ?? this.trigger,
       from: more?.from === undefined ? null : this.actors[more.from],
       to: more?.to === undefined ? null : this.actors[more.to],
-      addr: hexAddress(firstPage, more?.offsetBytes ?? 0),
+      addr: firstPage === null ? null : hexAddress(firstPage, more?.offsetBytes ?? 0),
       size: sizeBytes,
       batch: this.batch,
       record: more?.record ?? this.record,

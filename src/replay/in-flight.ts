@@ -73,6 +73,7 @@ export class InFlight {
     const { machine } = this;
     const queue = this.pending[device];
     const issueNs = facts.timeNs + machine.delayNs[device];
+    machine.clockNs = Math.max(machine.clockNs, issueNs);
     const timeNs = queue.count > 0 ? Math.max(issueNs, queue.timeNs[queue.count - 1]) : issueNs;
     const page = machine.space.slotBlock[slot] * BLOCK_PAGES + inBlock;
     const had = this.touches.granted(device, slot, inBlock, ACCESS.read) ? 1 : 0;
@@ -120,11 +121,16 @@ export class InFlight {
     }
   }
 
-  enter(trigger: Trigger | null, record?: number): void {
+  /** Calls a hook in its context: lines of the event stream carry its trigger, earlier migrations are over. */
+  inContext<T>(trigger: Trigger | null, hook: () => T): T {
     const { machine } = this;
+    const outer = machine.events.trigger;
     machine.disarmMigration();
     machine.events.trigger = trigger;
-    if (record !== undefined) machine.events.record = record;
+    const result = hook();
+    machine.drain();
+    machine.events.trigger = outer;
+    return result;
   }
 
   // --- hand-over -------------------------------------------------------------------------------------------------
@@ -176,16 +182,18 @@ export class InFlight {
     machine.clockNs = Math.max(machine.clockNs, queue.timeNs[0] + machine.platform.faultLatencyNs);
     if (this.inHandOver) throw new InvariantError(this.run, queue.record[0], 'hand-over', 'nested');
     this.inHandOver = true;
+    const outerRecord = machine.events.record;
     let idle = 0;
     while (queue.count > 0) {
       const record = queue.record[0];
       queue.outcome.fill(OUTCOME.pending, 0, queue.count);
       queue.flushed = false;
-      this.enter('deviceFault', record);
+      machine.events.record = record;
       machine.events.batch = this.batches++;
-      if (hooks.deviceFaults) hooks.deviceFaults(device, queue);
-      else for (let i = 0; i < queue.count; i++) queue.fail(i);
-      machine.drain();
+      this.inContext('deviceFault', () => {
+        if (hooks.deviceFaults) hooks.deviceFaults(device, queue);
+        else for (let i = 0; i < queue.count; i++) queue.fail(i);
+      });
       idle = this.settleOutcomes(device, queue) ? 0 : idle + 1;
       machine.events.batch = null;
       this.afterCall(record);
@@ -199,6 +207,7 @@ export class InFlight {
       }
     }
     this.inHandOver = false;
+    machine.events.record = outerRecord;
     this.leftNs[device] = machine.clockNs;
     this.stopActor(device, machine.clockNs - stoppedNs);
   }
@@ -244,8 +253,10 @@ export class InFlight {
         if (events.on) {
           const { clockNs } = machine;
           const record = queue.record[i];
-          events.emit('fault', device, queue.page[i], PAGE_BYTES, queue.timeNs[i], clockNs - queue.timeNs[i], {
+          const tookNs = clockNs - queue.timeNs[i];
+          events.emit('fault', device, queue.page[i], PAGE_BYTES, queue.timeNs[i], tookNs, {
             record,
+            trigger: 'deviceFault',
           });
         }
       }
@@ -256,7 +267,10 @@ export class InFlight {
         if (queue.outcome[i] !== OUTCOME.deferred) continue;
         const waitNs = Math.max(0, queue.wakeNs[i] - machine.clockNs);
         const record = queue.record[i];
-        events.emit('defer', device, queue.page[i], PAGE_BYTES, machine.clockNs, waitNs, { record });
+        events.emit('defer', device, queue.page[i], PAGE_BYTES, machine.clockNs, waitNs, {
+          record,
+          trigger: 'deviceFault',
+        });
       }
     }
     return fetched;
@@ -353,9 +367,7 @@ export class InFlight {
     const token = machine.timers.take();
     machine.clockNs = Math.max(machine.clockNs, timeNs);
     machine.limitsChanged = true;
-    this.enter(null);
-    this.hooks.wake?.(token);
-    machine.drain();
+    this.inContext(null, () => this.hooks.wake?.(token));
   }
 
   /** Rule W. */

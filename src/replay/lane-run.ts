@@ -94,8 +94,9 @@ export class LaneRun {
 
   // --- before a record -------------------------------------------------------------------------------------------
   /** Steps 1-3, 5 and 6 for an access record. `open`: devices that this CPU record synchronises with. */
-  beforeAccess(actor: number, timeNs: number, thread: number, open: readonly boolean[] | null): void {
+  beforeAccess(actor: number, timeNs: number, thread: number, record: number, open: readonly boolean[] | null): void {
     const { inFlight } = this;
+    this.machine.events.record = record;
     this.sync();
     if (open !== null) this.closeAll(open, timeNs);
     if (actor !== HOST) {
@@ -111,10 +112,15 @@ export class LaneRun {
   }
 
   /** Steps 1-5 for a record that is not an access. */
-  beforeEvent(actor: number, timeNs: number, open: readonly boolean[] | null): void {
+  beforeEvent(event: TraceEvent, timeNs: number, open: readonly boolean[] | null): void {
+    const { actor, op } = event;
+    const { delayNs } = this.machine;
+    this.machine.events.record = event.record;
     this.sync();
     if (open !== null) this.closeAll(open, timeNs);
     this.handAllOver(actor, timeNs);
+    if (op === 'launch') delayNs[actor] = Math.max(delayNs[actor], delayNs[HOST]);
+    this.inFlight.wakeUntil(this.issueNs(actor, timeNs));
   }
 
   private handAllOver(actor: number, timeNs: number): void {
@@ -123,7 +129,6 @@ export class LaneRun {
     if (actor !== HOST) inFlight.handOverIfLate(actor, timeNs);
     inFlight.handOverAll(this.issueNs(actor, timeNs));
     inFlight.waitAllDeferred();
-    inFlight.wakeUntil(this.issueNs(actor, timeNs));
   }
 
   /** Rule S for a CPU record while launched devices are open. */
@@ -132,6 +137,7 @@ export class LaneRun {
     for (let d = 1; d < open.length; d++) {
       if (!open[d]) continue;
       this.handAllOver(d, timeNs);
+      this.inFlight.wakeUntil(this.issueNs(d, timeNs));
       this.reach(d, timeNs);
       delayNs[HOST] = Math.max(delayNs[HOST], delayNs[d]);
     }
@@ -145,7 +151,8 @@ export class LaneRun {
   }
 
   /** Before the next touch of a record that had a touch put off. */
-  resume(device: number): void {
+  resume(device: number, record: number): void {
+    this.machine.events.record = record;
     this.sync();
     this.inFlight.waitDeferred(device);
   }
@@ -156,6 +163,7 @@ export class LaneRun {
    */
   touch(actor: number, id: number, access: Access, bytes: number, facts: RecordFacts, counted: boolean): void {
     const { touches, inFlight } = this;
+    this.machine.events.record = facts.record;
     this.sync();
     if (actor !== HOST && inFlight.deferred[actor].count > 0) inFlight.waitDeferred(actor);
     if ((this.pass.mmu.waiting[id] & this.laneBit) !== 0) inFlight.handOverOthers(actor, id, facts.timeNs);
@@ -184,11 +192,13 @@ export class LaneRun {
       machine.books[M['faults.host']]++;
       if (machine.residence(page) === 0) machine.books[M['faults.host.firstTouch']]++;
       machine.spend(machine.platform.host.faultNs);
-      inFlight.enter('hostFault', facts.record);
-      const outcome = this.hooks.hostFault?.(page, access, facts.record) ?? 'failed';
-      machine.drain();
-      machine.events.emit('fault', HOST, page, PAGE_BYTES, startNs, machine.clockNs - startNs);
-      inFlight.stopActor(HOST, machine.clockNs - startNs);
+      const outcome = inFlight.inContext(
+        'hostFault',
+        () => this.hooks.hostFault?.(page, access, facts.record) ?? 'failed',
+      );
+      const tookNs = machine.clockNs - startNs;
+      machine.events.emit('fault', HOST, page, PAGE_BYTES, startNs, tookNs, { trigger: 'hostFault' });
+      inFlight.stopActor(HOST, tookNs);
       this.afterCall(facts.record);
       if (outcome === 'failed') {
         inFlight.failRecord(facts.record);
@@ -203,20 +213,16 @@ export class LaneRun {
   event(event: TraceEvent, timeNs: number, vmas: readonly Vma[]): void {
     const { machine, inFlight } = this;
     const { delayNs } = machine;
-    if (event.op === 'launch') delayNs[event.actor] = Math.max(delayNs[event.actor], delayNs[HOST]);
     this.issue(event.actor, timeNs);
     if (event.op === 'sync') delayNs[HOST] = Math.max(delayNs[HOST], delayNs[event.actor]);
     const startNs = machine.clockNs;
-    inFlight.enter(CONTEXT[event.op] ?? null, event.record);
     if (event.op === 'copy' && !this.hooks.copy) {
       this.touchRange(event, event.sourceFirstPage, event.sourceOffsetBytes, ACCESS.read, timeNs);
       this.touchRange(event, event.firstPage, event.offsetBytes, ACCESS.write, timeNs);
     } else {
-      this.callHook(event, vmas);
-      machine.drain();
+      inFlight.inContext(CONTEXT[event.op] ?? null, () => this.callHook(event, vmas));
       if (machine.clockNs > startNs) inFlight.stopActor(event.actor, machine.clockNs - startNs);
     }
-    machine.events.trigger = null;
     machine.limitsChanged = true;
     this.afterCall(event.record);
   }
@@ -274,7 +280,7 @@ export class LaneRun {
       const bytes = Math.min(left, PAGE_BYTES - offset);
       left -= bytes;
       offset = 0;
-      if (this.holdsBack(event.actor)) this.resume(event.actor);
+      if (this.holdsBack(event.actor)) this.resume(event.actor, event.record);
       const id = space.idOf(page);
       const word = mmu.words[mmu.base[event.actor * KINDS + access] + id];
       if ((word & this.laneBit) === 0) this.touch(event.actor, id, access, bytes, facts, false);
@@ -312,9 +318,7 @@ export class LaneRun {
       inFlight.handOverAll(machine.clockNs);
       inFlight.waitAllDeferred();
     } while (inFlight.oldestPending() >= 0);
-    inFlight.enter(null);
-    this.hooks.finish?.();
-    machine.drain();
+    inFlight.inContext(null, () => this.hooks.finish?.());
     for (const slot of machine.space.slotsIn(0, Number.MAX_SAFE_INTEGER)) machine.settleAll(slot);
     this.afterCall(-1);
   }

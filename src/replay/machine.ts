@@ -301,15 +301,18 @@ export class Machine implements Core {
     const perCopy = options?.pagesPerCopy ?? BLOCK_PAGES;
     const staged = options?.staged === true && from !== HOST && to !== HOST;
     let ns: number;
+    let lastLegNs = 0;
     if (staged) {
-      ns = runNs(this.platform.link.d2h, pages, perCopy) + runNs(this.platform.link.h2d, pages, perCopy);
+      const { d2h, h2d } = this.platform.link;
+      ns = runNs(d2h, pages, perCopy) + runNs(h2d, pages, perCopy);
+      lastLegNs = copyNs(h2d, (pages % perCopy || perCopy) * PAGE_BYTES);
       this.bookCopy(from, HOST, pages, trigger);
       this.bookCopy(HOST, to, pages, trigger);
     } else {
       ns = runNs(this.linkOf(from, to), pages, perCopy);
       this.bookCopy(from, to, pages, trigger);
     }
-    const startNs = this.occupy(from, to, staged, ns, options?.timing ?? 'wait');
+    const startNs = this.occupy(from, to, ns, lastLegNs, options?.timing ?? 'wait');
     this.books[M['time.link.busy.ns']] += ns;
 
     if (trigger === 'eviction') this.books[M['evictions.bytes']] += pages * PAGE_BYTES * (staged ? 2 : 1);
@@ -366,14 +369,18 @@ export class Machine implements Core {
     return to === HOST ? link.d2h : from === HOST ? link.h2d : link.d2d;
   }
 
-  /** Puts `ns` of work on the link from..to and gives its start. */
-  private occupy(from: number, to: number, staged: boolean, ns: number, timing: 'wait' | 'queue' | 'none'): number {
+  /**
+   * Puts `ns` of work on the link from..to and gives its start. Staged copies (`lastLegNs` > 0) go over the host: the
+   * first leg's link is free again when the last leg of the last piece begins.
+   */
+  private occupy(from: number, to: number, ns: number, lastLegNs: number, timing: 'wait' | 'queue' | 'none'): number {
     if (timing === 'none') return this.clockNs;
     const n = this.actors.length;
-    const one = staged ? from * n + HOST : from * n + to;
-    const two = staged ? HOST * n + to : one;
+    const one = lastLegNs > 0 ? from * n + HOST : from * n + to;
+    const two = lastLegNs > 0 ? HOST * n + to : one;
     const startNs = Math.max(this.clockNs, this.linkFreeNs[one], this.linkFreeNs[two]);
-    this.linkFreeNs[one] = this.linkFreeNs[two] = startNs + ns;
+    this.linkFreeNs[one] = startNs + ns - lastLegNs;
+    this.linkFreeNs[two] = startNs + ns;
     if (timing === 'wait') this.clockNs = startNs + ns;
     return startNs;
   }
@@ -393,7 +400,7 @@ export class Machine implements Core {
     this.countMigration();
     const startNs = this.clockNs;
     const speed = at === HOST ? this.platform.host.zeroBytesPerNs : this.platform.device.zeroBytesPerNs;
-    this.occupy(at, at, false, Math.round((pages * PAGE_BYTES) / speed), options?.timing ?? 'wait');
+    this.occupy(at, at, Math.round((pages * PAGE_BYTES) / speed), 0, options?.timing ?? 'wait');
     const words = this.resident[at];
     for (let w = 0; w < MASK_WORDS; w++) {
       words[base + w] |= fresh[w];
@@ -433,12 +440,13 @@ export class Machine implements Core {
   transfer(from: number, to: number, bytes: number): void {
     if (from === to) return;
     const ns = copyNs(this.linkOf(from, to), bytes);
-    this.occupy(from, to, false, ns, 'wait');
+    const startNs = this.occupy(from, to, ns, 0, 'wait');
     const direction =
       to === HOST ? 'migration.d2h.bytes' : from === HOST ? 'migration.h2d.bytes' : 'migration.d2d.bytes';
     this.books[M[direction]] += bytes;
     this.books[BY_TRIGGER.copy] += bytes;
     this.books[M['time.link.busy.ns']] += ns;
+    this.events.emit('migrate', to, null, bytes, startNs, ns, { from, to, trigger: 'copy' });
   }
 
   // --- page tables -----------------------------------------------------------------------------------------------
