@@ -11,6 +11,7 @@ import type { Gm } from './stack.ts';
  * destination that cannot come, source and destination on the same side.
  */
 export function hmemcpy(gm: Gm, device: number, dst: Place, src: Place, sizeBytes: number): number {
+  if (device < 0 || device >= gm.core.actors.length) return ERRNO.invalid;
   if (sizeBytes === 0) return 0;
   if (!inVma(gm, src, sizeBytes) || !inVma(gm, dst, sizeBytes)) return ERRNO.invalid;
   let done = 0;
@@ -43,12 +44,12 @@ export function pieces(srcOffset: number, dstOffset: number, sizeBytes: number):
 function copyPiece(gm: Gm, device: number, dst: Place, src: Place, sizeBytes: number): boolean {
   const from = gm.table.get(src.block);
   if (!from || from.state === STATE.nomap) return false;
-  if (!reached(device, gm.table.get(dst.block)) && !faultIn(gm, device, dst)) return false;
+  if (!reached(gm, device, gm.table.get(dst.block)) && !faultIn(gm, device, dst)) return false;
   const to = gm.table.get(dst.block);
   if (!to) return false;
   // The destination's fault may have evicted the source meanwhile.
   if (from.state === STATE.cpu && to.state === STATE.device) {
-    gm.driver.peerHmemcpy('H2D', dst, src, sizeBytes, to.device);
+    gm.driver.peerHmemcpy('H2D', dst, src, sizeBytes, device);
     return true;
   }
   if (from.state === STATE.device && to.state === STATE.cpu) {
@@ -59,14 +60,16 @@ function copyPiece(gm: Gm, device: number, dst: Place, src: Place, sizeBytes: nu
   return false;
 }
 
-/** "On a device", not "on this device". */
-function reached(device: number, m: GmMapping | undefined): boolean {
+/** As written the test is "on a device", not "on this device". */
+function reached(gm: Gm, device: number, m: GmMapping | undefined): boolean {
   if (!m) return false;
-  return device > 0 ? m.state === STATE.device : m.state === STATE.cpu;
+  if (device === 0) return m.state === STATE.cpu;
+  return m.state === STATE.device && (m.device === device || !gm.config.everyDevice);
 }
 
 function faultIn(gm: Gm, device: number, dst: Place): boolean {
   if (device > 0) return devFault(gm, device, dst.block, 'none', 'copy') === 0;
+  gm.core.countOwn('copyHostFaults');
   return hostFaultLocked(gm, dst.block, 'copy') === 0;
 }
 

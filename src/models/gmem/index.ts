@@ -162,6 +162,7 @@ export default defineModel({
     workItems: { unit: 'count', direction: 'neutral', definition: 'work items queued for hints' },
     hmemcpyPieces: { unit: 'count', direction: 'neutral', definition: 'DMA pieces of hmemcpy' },
     hmemcpySkipped: own('count', 'pieces that hmemcpy skipped while reporting success'),
+    copyHostFaults: own('count', 'CPU faults taken inside hmemcpy, not in faults.host'),
     vaRequests: own('count', 'address ranges asked of devices at alloc'),
     mappings: own('count', 'peak number of entries in the logical page table'),
     replicas: { unit: 'count', direction: 'neutral', definition: 'CPU entries copied to devices (replicate)' },

@@ -15,4 +15,4 @@ export interface DeviceMemory {
 }
 
 /** What an allocator needs of the fault path to write one victim back. */
-export type EvictPage = (m: GmMapping) => 'evicted' | 'skipped' | 'noHostPage' | 'refused';
+export type EvictPage = (m: GmMapping) => 'evicted' | 'noHostPage' | 'refused';

@@ -105,7 +105,10 @@ function evictPage(gm: Gm, m: GmMapping): ReturnType<EvictPage> {
     unlock(gm, m);
     return 'noHostPage';
   }
-  driver.dmaMap(m);
+  if (!driver.dmaMap(m)) {
+    unlock(gm, m);
+    return 'noHostPage';
+  }
   const code = driver.peerUnmap(m, 'evict', true, m.devicePage, 'eviction', true);
   driver.dmaUnmap(m);
   if (code === 0) toHost(m, false);

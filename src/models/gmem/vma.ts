@@ -19,7 +19,9 @@ export function negotiateVa(gm: Gm, pick: () => number, sizeBytes: number): numb
       code = gm.driver.peerVaAllocFixed(device, block, sizeBytes);
       if (code !== GM.ok) break;
     }
-    if (code === GM.ok) return block;
+    if (code === GM.ok && asked.length > 0) return block;
+    // The refused mapping is taken down again.
+    gm.core.count('notifier.invalidations');
     if (code !== GM.nomem) return null;
   }
   return null;
