@@ -41,7 +41,11 @@ export async function openSource(path: string, onProgress?: (progress: Progress)
 }
 
 export function sourceOfText(text: string | Uint8Array, file: string): Promise<TraceSource> {
-  return sourceOf(file, Readable.from([Buffer.from(text)]));
+  return sourceOf(file, inChunks(Buffer.from(text)));
+}
+
+async function* inChunks(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }
 
 async function openFile(path: string): Promise<{ stream: AsyncIterable<Buffer>; totalBytes: number }> {
