@@ -1,0 +1,15 @@
+/** The JSON Schemas that `schema/` publishes. */
+
+import { z } from 'zod';
+import { profileSchema } from '../platforms/profile.ts';
+import { resultSchema } from './result.ts';
+
+/** Text of each file by its name. */
+export function schemas(): Record<string, string> {
+  const text = (title: string, schema: z.ZodType): string =>
+    `${JSON.stringify({ title, ...z.toJSONSchema(schema) }, null, 2)}\n`;
+  return {
+    'result.schema.json': text('Result of gmem-eval run', resultSchema),
+    'platform.schema.json': text('Machine profile of gmem-eval', profileSchema),
+  };
+}
