@@ -41,6 +41,7 @@ export interface Sequence {
   pol?: 'A' | 'B';
   chunk?: number;
   svc?: number;
+  sum: Record<string, number>;
   acc?: [string, number, number, number][];
 }
 
