@@ -141,7 +141,7 @@ export default defineModel({
     'DebashisGanguly/gpgpu-sim_UVMSmart, micro-benchmarks: profiler output on a GTX 1080 Ti',
     'rayanw36/SpecAsync-UVM, results/phaseC: phases of fault batches on a Tesla T4',
   ],
-  defaultOrder: 2,
+  defaultOrder: 1,
   presets: { default: { title: 'the driver as it ships' } },
   parameters,
   metrics: {
