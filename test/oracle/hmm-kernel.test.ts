@@ -42,14 +42,13 @@ describe('Linux core MM and dmirror agree with the kernel on every step', () => 
     expect(sequences.flatMap(replaySequence)).toEqual([]);
   });
 
-  it('big: more than 256 MiB on a device, up to its release', () => {
+  it('big: more than 256 MiB on a device, and its release', () => {
     // The release of 70,000 pages gave 66,444 clear calls where page by page there would be one each (deviation 3).
     const [big] = of('big');
-    expect(replaySequence({ ...big, s: big.s.slice(0, -2) })).toEqual([]);
     const replay = new KernelReplay(big);
-    for (const step of big.s.slice(0, -2)) replay.step(step);
-    const wrong = replay.step(big.s[big.s.length - 2]);
-    expect(wrong.filter((text) => !text.startsWith('call C'))).toEqual([]);
+    const wrong = big.s.flatMap((step) => replay.step(step).map((text) => `${step.o}: ${text}`));
+    expect(wrong.filter((text) => !text.startsWith('rel: call C'))).toEqual([]);
+    expect(wrong).not.toEqual([]);
   }, 60_000);
 
   it('fork: the steps before the fork; a second address space is not modelled', () => {
