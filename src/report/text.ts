@@ -41,16 +41,17 @@ export function formatRatio(value: number): string {
   return value >= 100 ? formatCount(Math.round(value)) : value.toFixed(value >= 10 ? 1 : 2);
 }
 
-/** Breaks at spaces so that no line is longer than `width`, except where one word is. */
+/** Breaks at spaces so that no line is longer than `width`, except where one word is; later lines start with `indent`. */
 export function wrap(text: string, width: number, indent = ''): string[] {
+  const [first, ...words] = text.trimStart().split(' ');
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
+  let line = ' '.repeat(text.length - text.trimStart().length) + first;
+  for (const word of words) {
+    if (line.length + 1 + word.length > width) {
       lines.push(line);
       line = indent + word;
     } else {
-      line = line === '' ? word : `${line} ${word}`;
+      line += ` ${word}`;
     }
   }
   lines.push(line);

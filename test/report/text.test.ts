@@ -49,5 +49,6 @@ test('unsafe characters are spelled out, letters of any script are not', () => {
 
 test('wraps at spaces', () => {
   expect(wrap('aa bb cc', 5, ' ')).toEqual(['aa bb', ' cc']);
+  expect(wrap('  a b', 3, '    ')).toEqual(['  a', '    b']);
   expect(wrap('a-long-word b', 4)).toEqual(['a-long-word', 'b']);
 });

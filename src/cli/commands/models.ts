@@ -41,11 +41,7 @@ function list(models: readonly ModelDefinition[]): string {
 }
 
 function describe(model: ModelDefinition): string {
-  const lines = [
-    `${model.name}: ${model.title}`,
-    '',
-    ...model.summary.flatMap((line) => wrap(line, 98).map((l) => `  ${l}`)),
-  ];
+  const lines = [`${model.name}: ${model.title}`, '', ...wrap(model.summary.join(' '), 98).map((line) => `  ${line}`)];
   lines.push('', 'Presets (the first is the default)');
   for (const [name, preset] of Object.entries(model.presets)) {
     const values = Object.entries(preset.parameters ?? {}).map(([key, value]) => `${key}=${value}`);

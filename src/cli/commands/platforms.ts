@@ -2,10 +2,12 @@ import { Command } from 'commander';
 import type { Platform } from '../../platforms/platform.ts';
 import { profileFields, profileFromPlatform, sourceOf } from '../../platforms/profile.ts';
 import { DEFAULT_PLATFORM, loadPlatform, platformNames } from '../../platforms/registry.ts';
-import { visible, visibleLines } from '../../report/text.ts';
+import { visible, visibleLines, wrap } from '../../report/text.ts';
 import { columns, json } from '../columns.ts';
 import { answer, type Io } from '../io.ts';
 import { answerFormat } from '../options.ts';
+
+const SOURCE_WIDTH = 64;
 
 export function platformsCommand(io: Io): Command {
   return new Command('platforms')
@@ -27,11 +29,10 @@ function list(platforms: readonly Platform[]): string {
 }
 
 function describe(platform: Platform): string {
-  const fields = profileFields(profileFromPlatform(platform)).map(({ field, value }) => [
-    field,
-    value === null ? 'unlimited' : String(value),
-    sourceOf(platform.sources, field) ?? 'no source',
-  ]);
-  const text = columns([['field', 'value', 'source'], ...fields].map((row) => row.map(visible)));
+  const rows = profileFields(profileFromPlatform(platform)).flatMap(({ field, value }) => {
+    const [source, ...more] = wrap(sourceOf(platform.sources, field) ?? 'no source', SOURCE_WIDTH);
+    return [[field, value === null ? 'unlimited' : String(value), source], ...more.map((text) => ['', '', text])];
+  });
+  const text = columns([['field', 'value', 'source'], ...rows].map((row) => row.map(visible)));
   return `${visible(platform.name)}: ${visible(platform.title)}\nBytes per ns are GB/s; durations are in ns.\n\n${text}`;
 }

@@ -87,8 +87,15 @@ function heading(result: Result, paint: Paint): string[] {
     `allocations ${formatCount(trace.allocations)}${trace.inferredAllocations ? ' (inferred)' : ''}`,
     `duration ${formatDuration(trace.durationNs)}`,
   ].join(', ');
+  const peaks = Object.entries(manifest.trace.livePeakBytes).map(([device, bytes]) => `${device} ${formatSize(bytes)}`);
+  const alive = `touched and alive at once: ${peaks.join(', ') || 'nothing by devices'}`;
   const machine = `${manifest.platform.name}: ${manifest.platform.title}; ${formatCount(manifest.options.inFlight)} in flight`;
-  return [paint.bold(visible(manifest.trace.name)), ...wrap(visible(facts), WIDTH), ...wrap(visible(machine), WIDTH)];
+  return [
+    paint.bold(visible(manifest.trace.name)),
+    ...wrap(visible(facts), WIDTH),
+    visible(alive),
+    ...wrap(visible(machine), WIDTH),
+  ];
 }
 
 /** Runs of one memory size, in the order of the result. */
