@@ -88,7 +88,7 @@ export interface CopyEvent extends EventBase {
 }
 export interface LaunchEvent extends EventBase {
   readonly op: 'launch';
-  /** Ids of the allocations that the launched work touches (up to the next CPU record or launch on the device). */
+  /** Ids of the allocations that the launched work touches: up to the next CPU record, or launch on or sync of the device. */
   readonly allocations: readonly number[];
 }
 export interface SyncEvent extends EventBase {

@@ -1,11 +1,14 @@
 /** What `trace info` tells of a trace, as plain data. */
 
 import { BLOCK_BYTES } from '../replay/mask.ts';
-import { type Allocation, type CompiledTrace, LAST_ACCESS, OP_NAMES } from './compiled.ts';
+import { type Allocation, type CompiledTrace, LAST_ACCESS, OP, OP_NAMES } from './compiled.ts';
 
 export interface ActorInfo {
   readonly name: string;
   readonly accesses: number;
+  readonly reads: number;
+  readonly writes: number;
+  readonly atomics: number;
   readonly touches: number;
   readonly bytes: number;
   /** Most bytes of live 2 MiB blocks at once that it touches; 0 for the CPU. */
@@ -44,9 +47,13 @@ export function traceInfo(trace: CompiledTrace): TraceInfo {
     if (op <= LAST_ACCESS) accesses += trace.recordsByOp[op];
     recordsByOp[name] = trace.recordsByOp[op];
   }
+  const byOp = accessesByActorAndOp(trace);
   const actors = trace.actors.map((name, a) => ({
     name,
     accesses: trace.accessesByActor[a],
+    reads: byOp[a][OP.read],
+    writes: byOp[a][OP.write],
+    atomics: byOp[a][OP.atomic],
     touches: trace.touchesByActor[a],
     bytes: trace.bytesByActor[a],
     livePeakBytes: trace.livePeakBytes[a],
@@ -72,4 +79,13 @@ export function traceInfo(trace: CompiledTrace): TraceInfo {
     handOvers: trace.handOvers,
     warnings: trace.warnings,
   };
+}
+
+function accessesByActorAndOp(trace: CompiledTrace): Float64Array[] {
+  const counts = trace.actors.map(() => new Float64Array(LAST_ACCESS + 1));
+  for (const { rows, op, actor } of trace.chunks()) {
+    // The later rows of one record carry CONTINUES, and so lie above every op.
+    for (let i = 0; i < rows; i++) if (op[i] <= LAST_ACCESS) counts[actor[i]][op[i]]++;
+  }
+  return counts;
 }

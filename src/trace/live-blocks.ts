@@ -108,7 +108,8 @@ function doubled<T extends Float64Array | Int32Array>(old: T, type: new (length:
   return next;
 }
 
-const CACHE_SIZE = 1024;
+const CACHE_BITS = 10;
+const CACHE_SIZE = 1 << CACHE_BITS;
 
 /**
  * Where the last touches went, by block: direct-mapped, so that an access costs no address search as a rule.
@@ -123,12 +124,12 @@ export class BlockCache {
 
   /** Entry that covers these pages, or -1. */
   find(block: number, first: number, last: number): number {
-    const entry = block & (CACHE_SIZE - 1);
+    const entry = entryOf(block);
     return this.#block[entry] === block && this.#first[entry] <= first && this.#last[entry] >= last ? entry : -1;
   }
 
   put(block: number, life: number, first: number, last: number, allocation: number): void {
-    const entry = block & (CACHE_SIZE - 1);
+    const entry = entryOf(block);
     this.#block[entry] = block;
     this.#life[entry] = life;
     this.#first[entry] = first;
@@ -147,6 +148,12 @@ export class BlockCache {
   clear(): void {
     this.#block.fill(-1);
   }
+}
+
+/** Mixes higher bits in: arrays that lie a power of two apart must not share their entries. */
+function entryOf(block: number): number {
+  const low = block | 0;
+  return (low ^ (low >>> CACHE_BITS) ^ (low >>> (2 * CACHE_BITS))) & (CACHE_SIZE - 1);
 }
 
 /** Block of a page; both may exceed 2^32. */

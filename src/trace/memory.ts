@@ -119,7 +119,6 @@ export class TracedMemory {
     this.#allocEvent.push(event);
     this.#allocLine.push(line);
     this.#regions.insert(firstPage, lastPage, id);
-    this.#cache.clear();
   }
 
   checkFree(range: Range, line: number): void {

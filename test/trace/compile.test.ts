@@ -229,6 +229,16 @@ describe('allocations', () => {
     expect(trace.livePeakBytes[1]).toBe(8 * MIB);
   });
 
+  it('does not take freed pages of a block that lives on for live ones', async () => {
+    const rows = `
+      cpu,alloc,0x0,4096,a
+      cpu,alloc,0x1000,4096,b
+      cpu,read,0x0,4,
+      cpu,free,0x0,4096,
+      cpu,read,0x0,4,`;
+    await expect(compile(rows)).rejects.toThrow('trace.csv:6: the access 0x0+4 touches memory that was freed');
+  });
+
   it('frees an unaligned allocation by the same address and size', async () => {
     const trace = await compile(`
       cpu,alloc,0x10010,4096,a
@@ -332,6 +342,25 @@ describe('counts', () => {
     const trace = await compile(`gpu0,copy,0x200000000,${3 * 1024 * MIB},0x0`);
     expect(trace.footprintBytes).toBe(6 * 1024 * MIB);
     expect(trace.deviceLineBytes).toBe(6 * 1024 * MIB);
+  });
+});
+
+describe('traceInfo', () => {
+  it('tells who reads and writes how much', async () => {
+    const trace = await compile(`
+      cpu,write,0,${4 * MIB},
+      gpu0,read,0,64,
+      gpu0,read,64,64,
+      gpu0,atomic,128,4,
+      cpu,advise,0,64,read_mostly`);
+    const { actors, records, accesses, touches, recordsByOp } = traceInfo(trace);
+    // 4 MiB are 1,024 pages in two rows, but one access.
+    expect(actors).toEqual([
+      { name: 'cpu', accesses: 1, reads: 0, writes: 1, atomics: 0, touches: 1024, bytes: 4 * MIB, livePeakBytes: 0 },
+      { name: 'gpu0', accesses: 3, reads: 2, writes: 0, atomics: 1, touches: 3, bytes: 132, livePeakBytes: 2 * MIB },
+    ]);
+    expect([records, accesses, touches]).toEqual([5, 4, 1027]);
+    expect(recordsByOp).toMatchObject({ read: 2, write: 1, atomic: 1, advise: 1, alloc: 0 });
   });
 });
 
