@@ -4,7 +4,7 @@ import { type FaultBuffer, OUTCOME } from '../../replay/faults.ts';
 import { createLinuxMm } from '../../replay/linux-mm.ts';
 import { andNotMask, BLOCK_BYTES, BLOCK_PAGES, copyMask, newMask, PAGE_BYTES } from '../../replay/mask.ts';
 import { type Core, type HintOutcome, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
-import type { AdviseEvent, CopyEvent, InvalidateEvent, PrefetchEvent } from '../../trace/compiled.ts';
+import type { AdviseEvent, AllocEvent, CopyEvent, InvalidateEvent, PrefetchEvent } from '../../trace/compiled.ts';
 import { ERRNO, type GmConfig } from './config.ts';
 import type { Place } from './driver.ts';
 import { firstPageOf } from './driver.ts';
@@ -28,6 +28,8 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
   /** Up to here the actors were synchronised: nobody can have waited for a lock held before. */
   let barrierNs = core.now();
   let launched = false;
+  /** When the last device faults were served. */
+  let servedNs = -1;
 
   function run<T>(work: () => T): T {
     gm.clock.ns = core.now();
@@ -50,6 +52,7 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
     handOver.endNs = Math.max(handOver.endNs, gm.clock.ns);
     for (let k = 0; k < faults.count; k++) if (faults.outcome[k] === OUTCOME.pending) return;
     core.spend(Math.max(0, handOver.endNs - core.now()));
+    servedNs = core.now();
     handOver = null;
   }
 
@@ -106,9 +109,10 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
       launched = false;
     }
     const known = gm.table.get(block);
-    // The CPU's own issue time is not told; a mutex released this very moment means that it waited from the start.
+    // When the CPU issued is not told. If device faults were served this very moment, it was there before: it waited
+    // for the page as long as the mutex was held.
     const trapNs = core.now() - core.platform.host.faultNs;
-    if (known && known.lockedUntilNs === trapNs) waited(known.lockedFromNs, known.lockedFromNs, known.lockedUntilNs);
+    if (known && servedNs === trapNs) waited(known.lockedFromNs, known.lockedFromNs, known.lockedUntilNs);
     const result = run(() => hostFaultLocked(gm, block, 'hostFault'));
     if (result === 0) return 'retry';
     const why =
@@ -132,14 +136,15 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
     else if (m.cpuEntry) core.map(HOST, block, m.mask, RIGHTS.write, 0);
   }
 
-  function alloc(vma: Vma): void {
+  function alloc(vma: Vma, event: AllocEvent): void {
     const first = blockOf(vma.firstPage);
     const last = blockOf(vma.lastPage);
     rejoin(first);
     if (last !== first) rejoin(last);
     const { kind } = vma.allocation;
     if (kind === 'device' || kind === 'pinned') explicit.alloc(vma);
-    if (kind !== 'managed' || gm.attached.length === 0) return;
+    // An inferred allocation was mapped before the trace begins.
+    if (kind !== 'managed' || event.record < 0 || gm.attached.length === 0) return;
     run(() => negotiateVa(gm, () => first, (last - first + 1) * BLOCK_BYTES));
   }
 
