@@ -84,7 +84,7 @@ class Pass {
       chunk = next;
     }
     if (chunk !== null) this.walk(chunk, null);
-    for (const lane of this.lanes) lane.finish();
+    for (const lane of this.lanes) lane.finish(this.trace.records - 1);
     if (this.options.check) {
       const slots = this.space.slotsIn(0, Number.MAX_SAFE_INTEGER);
       for (const lane of this.lanes) checkSlots(lane, slots, -1);

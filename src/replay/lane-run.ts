@@ -9,7 +9,7 @@ import { InFlight, type RecordFacts } from './in-flight.ts';
 import { checkAfterCall } from './invariants.ts';
 import type { EventLine, LaneSpec } from './lane.ts';
 import { Machine } from './machine.ts';
-import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
+import { addPage, BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { type HintOutcome, HOST, type ModelHooks, type Vma } from './model.ts';
@@ -35,6 +35,7 @@ export class LaneRun {
   private readonly inFlight: InFlight;
   /** Trace time of the last record of each actor that the clock has seen. */
   private readonly seenNs: Float64Array;
+  private readonly onePage = newMask();
 
   constructor(
     readonly index: number,
@@ -107,7 +108,7 @@ export class LaneRun {
         inFlight.waitDeferred(actor);
       }
     }
-    inFlight.wakeUntil(this.issueNs(actor, timeNs));
+    this.wakeUntilIssue(actor, timeNs);
     this.issue(actor, timeNs);
   }
 
@@ -120,7 +121,7 @@ export class LaneRun {
     if (open !== null) this.closeAll(open, timeNs);
     this.handAllOver(actor, timeNs);
     if (op === 'launch') delayNs[actor] = Math.max(delayNs[actor], delayNs[HOST]);
-    this.inFlight.wakeUntil(this.issueNs(actor, timeNs));
+    this.wakeUntilIssue(actor, timeNs);
   }
 
   private handAllOver(actor: number, timeNs: number): void {
@@ -131,13 +132,22 @@ export class LaneRun {
     inFlight.waitAllDeferred();
   }
 
+  /** Wake-ups due before the record is issued; they may delay it, and so make others due. */
+  private wakeUntilIssue(actor: number, timeNs: number): void {
+    let untilNs: number;
+    do {
+      untilNs = this.issueNs(actor, timeNs);
+      this.inFlight.wakeUntil(untilNs);
+    } while (this.issueNs(actor, timeNs) > untilNs);
+  }
+
   /** Rule S for a CPU record while launched devices are open. */
   private closeAll(open: readonly boolean[], timeNs: number): void {
     const { delayNs } = this.machine;
     for (let d = 1; d < open.length; d++) {
       if (!open[d]) continue;
       this.handAllOver(d, timeNs);
-      this.inFlight.wakeUntil(this.issueNs(d, timeNs));
+      this.wakeUntilIssue(d, timeNs);
       this.reach(d, timeNs);
       delayNs[HOST] = Math.max(delayNs[HOST], delayNs[d]);
     }
@@ -188,6 +198,9 @@ export class LaneRun {
         inFlight.failRecord(facts.record);
         return false;
       }
+      // Read-mapped remotely, say: the running counts must not take this touch for done.
+      this.onePage.fill(0);
+      machine.unsettleActor(HOST, slot, addPage(this.onePage, inBlock));
       const startNs = machine.clockNs;
       machine.books[M['faults.host']]++;
       if (machine.residence(page) === 0) machine.books[M['faults.host.firstTouch']]++;
@@ -311,8 +324,9 @@ export class LaneRun {
   }
 
   /** Everything still in flight, then the model's last word; the books are complete afterwards. */
-  finish(): void {
+  finish(lastRecord: number): void {
     const { machine, inFlight } = this;
+    machine.events.record = lastRecord;
     this.sync();
     do {
       inFlight.handOverAll(machine.clockNs);
