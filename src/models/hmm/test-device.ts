@@ -33,8 +33,9 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
     const write = faults.access[0] !== ACCESS.read;
     core.spend(p.faultNs);
     core.count('roundTrips');
-    if (p.migrateOnAccess) migrateChunks(actor, firstPage, lastPage);
-    if (request(actor, firstPage, lastPage, write)) faults.serve(0);
+    const reachable = !core.vmasIn(firstPage, lastPage).some(process.isExplicit);
+    if (reachable && p.migrateOnAccess) migrateChunks(actor, firstPage, lastPage);
+    if (reachable && request(actor, firstPage, lastPage, write)) faults.serve(0);
     else faults.fail(0);
     for (let i = 1; i < faults.count; i++) {
       const needed = faults.access[i] === ACCESS.read ? RIGHTS.read : RIGHTS.write;
@@ -58,7 +59,7 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
       const accessedFrom = Math.max(first, firstPage);
       const accessedTo = Math.min(first + p.chunk - 1, lastPage);
       const vma = core.vmaAt(accessedFrom);
-      if (vma === null || process.isExplicit(vma) || isHeld(actor, accessedFrom, accessedTo)) continue;
+      if (vma === null || isHeld(actor, accessedFrom, accessedTo)) continue;
       const from = Math.max(first, vma.firstPage);
       const to = Math.min(first + p.chunk - 1, vma.lastPage);
       if (p.policy === 'B') takeFromOthers(actor, from, to);

@@ -141,9 +141,10 @@ describe('gpusvm: memory that does not migrate', () => {
   it('15: one pinned page keeps its chunk in RAM', () => {
     const rows = ['0 cpu alloc 0x200000 2M a', '1 cpu w 0x200000 2M', '2 cpu advise 0x300000 4K pin:cpu'];
     const run = runModel(hmm, [...rows, '3 gpu0 r 0x200000 64', '4 gpu0 r 0x200000 64']);
-    // All or nothing: 0 pages; 512 entries of 4 KiB over the link; the repeat hits. Two remote touches.
+    // One attempt (one migrate call), all or nothing: 0 pages; 512 entries of 4 KiB over the link; the repeat hits. Two remote touches.
     expect(run.metrics).toMatchObject({
       'faults.device': 1,
+      'notifier.invalidations': 1,
       'migration.h2d.pages': 0,
       'migration.operations': 0,
       'map.operations': 512,
