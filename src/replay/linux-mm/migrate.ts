@@ -140,7 +140,7 @@ function settle(mm: LinuxMmState, device: number, part: Part, options: MigrateOp
   const copied = andNotMask(copyMask(newMask(), going), fresh);
   if (!isEmptyMask(fresh)) {
     core.unmap(HOST, block, fresh, 0);
-    core.populate(block, fresh, device, options.move);
+    core.populate(block, fresh, device, options.populate ?? options.move);
   }
   if (!isEmptyMask(copied)) core.move(block, copied, device, options.trigger, options.move);
   const back = andNotMask(copyMask(newMask(), isolated), copied);

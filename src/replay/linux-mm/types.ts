@@ -69,6 +69,8 @@ export interface MigrateOptions {
   /** Pages of one cycle, counted from the first page; a cycle never crosses a VMA. Default: the whole range. */
   readonly batchPages?: number;
   readonly move?: MoveOptions;
+  /** For pages without data, which arrive zeroed. Default: as `move`. */
+  readonly populate?: Pick<MoveOptions, 'timing'>;
   /**
    * Per block, before anything is copied: the pages that may go. Take out those that get no destination (memory
    * exhausted, or all of them: all or nothing); what is left moves.
