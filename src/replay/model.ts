@@ -201,7 +201,8 @@ export interface ModelHooks {
   /** Default: every device mapping in the range is dropped. */
   invalidate?(event: InvalidateEvent): void;
   wake?(token: number): void;
-  counter?(device: number, block: number): void;
+  /** `page` is the one whose touch reached the threshold. */
+  counter?(device: number, block: number, page: number): void;
   /** End of the trace, after the last fault was served. */
   finish?(): void;
 }

@@ -41,18 +41,18 @@ export class Touches {
     machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]++;
     machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] += bytes;
     if (actor === HOST || machine.counterLeft[actor][slot] === 0) return true;
-    if (--machine.counterLeft[actor][slot] === 0) this.notifyCounter(actor, slot);
+    if (--machine.counterLeft[actor][slot] === 0) this.notifyCounter(actor, slot, inBlock);
     return false;
   }
 
-  private notifyCounter(device: number, slot: number): void {
+  private notifyCounter(device: number, slot: number, inBlock: number): void {
     const { machine } = this;
     const block = machine.space.slotBlock[slot];
     const context = machine.events.trigger;
     machine.events.trigger = 'counter';
     machine.disarmMigration();
     machine.events.emit('counter', device, block * BLOCK_PAGES, BLOCK_BYTES, machine.clockNs, 0);
-    this.hooks.counter?.(device, block);
+    this.hooks.counter?.(device, block, block * BLOCK_PAGES + inBlock);
     machine.drain();
     machine.events.trigger = context;
     machine.limitsChanged = true;

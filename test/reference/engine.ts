@@ -271,7 +271,7 @@ class Engine {
     if (!this.hooks.counter) return;
     m.within({ trigger: 'counter' }, () => {
       m.emit('counter', actor, block * BLOCK_PAGES, BLOCK_PAGES * 4096);
-      this.hook(() => this.hooks.counter?.(actor, block));
+      this.hook(() => this.hooks.counter?.(actor, block, page));
     });
   }
 
