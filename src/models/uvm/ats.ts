@@ -7,17 +7,20 @@
 import { ACCESS, type Access } from '../../replay/faults.ts';
 import {
   addPage,
+  andMask,
   andNotMask,
   BLOCK_PAGES,
   copyMask,
   countPages,
+  forEachPage,
   newMask,
   orMask,
   PAGE_BYTES,
   type PageMask,
+  rangeMask,
 } from '../../replay/mask.ts';
 import { HOST, RIGHTS } from '../../replay/model.ts';
-import { prefetchAts } from './prefetch.ts';
+import { BIG_PAGE_PAGES, prefetchAts } from './prefetch.ts';
 import type { Uvm } from './state.ts';
 
 export type AtsOutcome = 'served' | 'stale' | 'failed';
@@ -103,28 +106,32 @@ function watch(uvm: Uvm, block: number): void {
   }
 }
 
-/** A notification: the window's pages that the CPU holds move to the device's node, as far as it has room. */
-export function counterAts(uvm: Uvm, device: number, block: number): void {
+/** A notification: what the CPU holds of the page's 64 KiB moves to the device's node, as far as it has room. */
+export function counterAts(uvm: Uvm, device: number, page: number): void {
   const { core } = uvm;
-  const away = core.residentMask(HOST, block, newMask());
+  const block = Math.floor(page / BLOCK_PAGES);
+  const first = (page % BLOCK_PAGES) - (page % BIG_PAGE_PAGES);
+  const away = andMask(core.residentMask(HOST, block, newMask()), rangeMask(first, first + BIG_PAGE_PAGES - 1));
   const own = newMask();
-  for (let page = 0; page < BLOCK_PAGES; page++) {
-    if ((away[page >> 5] & (1 << (page & 31))) !== 0 && isPageable(uvm, block * BLOCK_PAGES + page)) addPage(own, page);
-  }
+  forEachPage(away, (p) => {
+    if (isPageable(uvm, block * BLOCK_PAGES + p)) addPage(own, p);
+  });
   const pages = countPages(own);
-  if (pages === 0 || !core.reserve(device, pages * PAGE_BYTES)) return;
-  core.hostShootdown();
-  core.tlbInvalidate(device);
-  core.beginMigration();
-  core.move(block, own, device, 'counter', { timing: 'queue' });
-  mapEverywhere(uvm, block, own);
+  if (pages > 0 && core.reserve(device, pages * PAGE_BYTES)) {
+    core.hostShootdown();
+    core.tlbInvalidate(device);
+    core.spend(pages * uvm.costs.pageNs);
+    core.beginMigration();
+    core.move(block, own, device, 'counter', { timing: 'queue' });
+    mapEverywhere(uvm, block, own);
+  }
+  core.armCounter(device, block, uvm.counterThreshold);
 }
 
 /** Memory of freed pages that lay on devices. */
 export function freeAts(uvm: Uvm, block: number, mask: PageMask): void {
   for (let device = 1; device < uvm.core.actors.length; device++) {
-    const here = uvm.core.residentMask(device, block, newMask());
-    for (let w = 0; w < here.length; w++) here[w] &= mask[w];
+    const here = andMask(uvm.core.residentMask(device, block, newMask()), mask);
     const bytes = countPages(here) * PAGE_BYTES;
     if (bytes > 0) uvm.core.release(device, bytes);
   }

@@ -3,6 +3,7 @@
 import { ACCESS } from '../../replay/faults.ts';
 import {
   addRange,
+  andMask,
   andNotMask,
   BLOCK_PAGES,
   forEachPage,
@@ -17,30 +18,41 @@ import { counterAts } from './ats.ts';
 import { evictRoot, takeMemory } from './evict.ts';
 import { serveHost } from './host.ts';
 import { driverTime, traceTime, unmapFrom } from './mapping.ts';
+import { BIG_PAGE_PAGES } from './prefetch.ts';
 import { addFault, newService, serveBlock } from './service.ts';
 import { blockAt, blocksIn, residentOn, type Uvm, type VaBlock } from './state.ts';
 import { has } from './topology.ts';
 
 /**
- * Enough remote accesses of `device` in one 2 MiB region: the pages that it has mapped remotely are served like read
- * faults, prefetch included. A notification never takes rights from others.
+ * Enough remote accesses of `device` in one 2 MiB region: the 64 KiB sub-region of the page that reached the threshold
+ * is served like read faults, prefetch included. A notification never takes rights from others.
  */
-export function counter(uvm: Uvm, device: number, number: number): void {
-  if (uvm.ats) counterAts(uvm, device, number);
-  for (const block of [...(uvm.blocks.get(number) ?? [])]) {
-    const remote = uvm.core.mappedMask(device, number, newMask());
-    andNotMask(remote, residentOn(uvm, block, device, newMask()));
-    for (let w = 0; w < remote.length; w++) remote[w] &= addRange(newMask(), block.first, block.outer - 1)[w];
-    if (isEmptyMask(remote) || !block.range.migratable) continue;
+export function counter(uvm: Uvm, device: number, number: number, page: number): void {
+  const block = blockAt(uvm, page);
+  if (block === null) {
+    counterAts(uvm, device, page);
+    return;
+  }
+  const inBlock = page % BLOCK_PAGES;
+  const first = Math.max(inBlock - (inBlock % BIG_PAGE_PAGES), block.first);
+  const last = Math.min(inBlock - (inBlock % BIG_PAGE_PAGES) + BIG_PAGE_PAGES, block.outer) - 1;
+  const remote = andMask(uvm.core.mappedMask(device, number, newMask()), rangeMask(first, last));
+  andNotMask(remote, residentOn(uvm, block, device, newMask()));
+  if (!isEmptyMask(remote) && block.range.migratable) {
     serveBlock(uvm, () => {
       const service = newService(uvm, block, device, 'counter');
-      forEachPage(remote, (page) => {
-        if (block.thrashing !== null && uvm.detector.isPinned(block.thrashing, page)) return;
-        addFault(uvm, service, page, ACCESS.read, { kind: 'none' });
+      forEachPage(remote, (p) => {
+        if (block.thrashing !== null && uvm.detector.isPinned(block.thrashing, p)) return;
+        addFault(uvm, service, p, ACCESS.read, { kind: 'none' });
       });
       return service.pages === 0 ? null : service;
     });
   }
+  const left = andNotMask(
+    uvm.core.mappedMask(device, number, newMask()),
+    uvm.core.residentMask(device, number, newMask()),
+  );
+  if (!isEmptyMask(left)) uvm.core.armCounter(device, number, uvm.counterThreshold);
 }
 
 export const UNPIN_TOKEN = 1;

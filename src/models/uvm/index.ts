@@ -122,7 +122,7 @@ function create(core: Core, values: Readonly<Record<string, ParameterValue>>): M
     copy: (event) => copy(uvm, event),
     invalidate: (event) => invalidate(uvm, event),
     wake: () => unpin(uvm),
-    counter: (device, block) => counter(uvm, device, block),
+    counter: (device, block, page) => counter(uvm, device, block, page),
   };
 }
 

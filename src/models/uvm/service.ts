@@ -10,7 +10,9 @@ import {
   andNotMask,
   copyMask,
   countPages,
+  forEachPage,
   forEachRun,
+  hasPage,
   isEmptyMask,
   newMask,
   orMask,
@@ -51,6 +53,8 @@ export interface Service {
   readonly readers: PageMask;
   readonly writers: PageMask;
   readonly atomics: PageMask;
+  /** Without those brought along. */
+  readonly faulted: PageMask;
   pages: number;
 }
 
@@ -66,6 +70,7 @@ export function newService(uvm: Uvm, block: VaBlock, processor: number, trigger:
     readers: newMask(),
     writers: newMask(),
     atomics: newMask(),
+    faulted: newMask(),
     pages: 0,
   };
 }
@@ -93,6 +98,7 @@ export function addFault(uvm: Uvm, service: Service, page: number, access: Acces
   const strongest = processor === HOST && access !== ACCESS.read ? ACCESS.atomic : access;
   const byAccess = [service.readers, service.writers, service.atomics];
   addPage(byAccess[strongest], page);
+  addPage(service.faulted, page);
   service.pages++;
 }
 
@@ -163,8 +169,20 @@ export function carryOut(uvm: Uvm, service: Service): boolean {
   return has(service.destinations, processor) || service.pages > 0;
 }
 
+/** What stayed in RAM must be in the CPU page table, and only what is somewhere can be mapped. */
+function keepPresent(uvm: Uvm, service: Service, destination: number, mask: PageMask): void {
+  const { block } = service;
+  forEachPage(andMask(copyMask(newMask(), service.faulted), mask), (page) => {
+    const at = block.number * 512 + page;
+    if (uvm.core.residence(at) === 0) uvm.linux.fault(at, hasPage(service.writers, page), 'device');
+  });
+  const present = residentOn(uvm, block, HOST, newMask());
+  andMask(mask, orMask(present, residentOn(uvm, block, destination, newMask())));
+}
+
 function mapServed(uvm: Uvm, service: Service, destination: number, mask: PageMask, stayed: PageMask): void {
   const { block, processor } = service;
+  if (block.range.kind === 'system') keepPresent(uvm, service, destination, mask);
   const only = (pages: PageMask) => andMask(copyMask(newMask(), pages), mask);
   const rights = newRights(
     uvm,
@@ -175,7 +193,6 @@ function mapServed(uvm: Uvm, service: Service, destination: number, mask: PageMa
     only(service.writers),
     only(service.atomics),
   );
-  // Pageable memory that this driver maps for the CPU is Linux's own affair.
   for (const [pages, right] of [
     [rights.read, RIGHTS.read],
     [rights.write, RIGHTS.write],

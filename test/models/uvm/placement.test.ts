@@ -398,7 +398,7 @@ describe('access counters', () => {
       ...upTo(300).flatMap(() => touch('gpu0', 'read', 0, [5])),
     ];
     expect(oneByOne(kept, { platform: grace }).metrics['migration.h2d.bytes']).toBe(0);
-    // accessed_by keeps a mapping, but a notification ignores it: page 5 comes, with the rest of its 64 KiB.
+    // accessed_by keeps a mapping, but a notification ignores it: the sub-region of 64 KiB comes.
     const moved = [
       alloc(1),
       advise('accessed_by:gpu0'),
@@ -408,7 +408,8 @@ describe('access counters', () => {
     const { metrics } = oneByOne(moved, { platform: grace });
     expect(metrics['faults.device']).toBe(0);
     expect(metrics['remote.device.accesses']).toBe(256);
-    expect(metrics['migration.h2d.bytes']).toBe(2 * MiB);
+    expect(metrics['migration.h2d.bytes']).toBe(64 * KiB);
+    expect(metrics['migration.by.counter.bytes']).toBe(64 * KiB);
   });
 });
 
