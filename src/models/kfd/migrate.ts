@@ -103,6 +103,8 @@ function copyPiece(
   const options = {
     trigger: BOOKED_UNDER[trigger],
     move: { pagesPerCopy: COPY_JOB_PAGES },
+    // The buffer was cleared, and waited for, when it was made.
+    populate: { timing: 'none' as const },
     allocate(block: number, pages: PageMask): void {
       collected += countPages(pages);
       andMask(core.residentMask(from, block, source), pages);
