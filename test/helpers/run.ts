@@ -61,7 +61,8 @@ export function laneSpec(model: ModelDefinition, trace: CompiledTrace, options: 
     preset,
     parameters: resolveParameters(model, preset, options.set),
     platform,
-    capacityBytes: capacity === null ? null : trace.actors.map((name, actor) => (actor === 0 ? Infinity : ofActor(name))),
+    capacityBytes:
+      capacity === null ? null : trace.actors.map((name, actor) => (actor === 0 ? Infinity : ofActor(name))),
     inFlight: options.inFlight ?? platform.inFlight,
     host: { pageBytes: 4096, zeroPage: false, ...options.host },
   };

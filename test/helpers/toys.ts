@@ -165,7 +165,10 @@ export function chaosToy(atomics: boolean): ModelDefinition {
     {
       atomics,
       parameters: { seed: { type: 'integer', default: 1, doc: 'seed of the dice', source: 'made up' } },
-      metrics: { throws: { unit: 'count', direction: 'neutral', definition: 'throws of the dice' } },
+      metrics: {
+        throws: { unit: 'count', direction: 'neutral', definition: 'throws of the dice' },
+        seen: { unit: 'count', direction: 'neutral', definition: 'sum of all numbers that the driver was told' },
+      },
       presets: { usual: { title: 'usual' }, sparse: { title: 'without services', absent: ['services', 'roundTrips'] } },
     },
   );
@@ -214,6 +217,23 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
     core.map(actor, blockOf(pages[0]), pageMask(pages), rights, pages.length);
   };
 
+  /** Whatever a driver can ask goes into the result, so that a wrong answer shows. */
+  const lookAround = (): void => {
+    const sum = (mask: PageMask): number => mask.reduce((total, word, i) => total + word * (i + 1), 0);
+    const page = pool.oldest(roll(core.actors.length)) ?? BLOCK_PAGES + roll(9);
+    const block = blockOf(page);
+    const mask = newMask();
+    const actor = roll(core.actors.length);
+    core.countOwn('seen', sum(core.residentMask(actor, block, mask)));
+    core.countOwn('seen', sum(core.mappedMask(actor, block, mask, [RIGHTS.read, RIGHTS.write, strongest][roll(3)])));
+    core.countOwn('seen', sum(core.untouchedSpeculationMask(actor, block, mask)));
+    core.countOwn('seen', core.mapping(actor, page) + core.residence(page) * 10);
+    core.countOwn('seen', core.residentBytes(actor) + core.allocatedBytes(actor));
+    for (const vma of core.vmasIn(page - 30, page + 1000))
+      core.countOwn('seen', vma.allocation.id + vma.firstPage * vma.lastPage);
+    core.countOwn('seen', (core.vmaAt(page)?.lastPage ?? 7) + core.now());
+  };
+
   /** Things that a driver may do in any hook. */
   const mischief = (): void => {
     if (chance(30)) core.spend(roll(3000) / 2);
@@ -221,6 +241,7 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
     if (chance(15)) core.wakeAt(core.now() + roll(60_000), roll(6));
     if (chance(5)) core.cancelWake(roll(6));
     if (chance(10)) core.drain();
+    if (chance(20)) lookAround();
     if (core.actors.length > 1) {
       const d = device();
       if (chance(10)) core.tlbInvalidate(d);
@@ -309,6 +330,10 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
       mischief();
       const patient = callsInARow++ < 50;
       for (let i = 0; i < faults.count; i++) {
+        core.countOwn('seen', faults.record[i] + faults.firstPage[i] * 3 + faults.lastPage[i] * 5 + faults.access[i]);
+        core.countOwn('seen', faults.timeNs[i] + faults.thread[i] * 7);
+      }
+      for (let i = 0; i < faults.count; i++) {
         if (patient && chance(20)) continue;
         if (patient) serve(d, faults, i);
         else faults.fail(i);
@@ -317,16 +342,21 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
       if (!patient) callsInARow = 0;
       if (chance(30)) callsInARow = 0;
     },
-    hostFault(page, access) {
+    hostFault(page, access, record) {
       mischief();
+      core.countOwn('seen', record * 11 + access);
       if (chance(4)) return 'failed';
       if (chance(10)) return 'retry';
       give(HOST, page, 'hostFault', access === ACCESS.read ? RIGHTS.read : strongest);
       return 'retry';
     },
-    alloc: () => mischief(),
-    free: (pieces) => {
+    alloc: (vma, event) => {
       mischief();
+      core.countOwn('seen', vma.firstPage + vma.lastPage * 3 + event.sizeBytes + event.record);
+    },
+    free: (pieces, event) => {
+      mischief();
+      for (const piece of pieces) core.countOwn('seen', piece.firstPage * 3 + piece.lastPage + event.record);
       pool.forget(pieces);
     },
     prefetch(event) {
@@ -357,8 +387,9 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
       const oldest = pool.oldest(d);
       if (oldest !== undefined && chance(50)) somebodyForgets(oldest);
     },
-    counter(d, block) {
+    counter(d, block, touched) {
       mischief();
+      core.countOwn('seen', touched * 13);
       const vma = core.vmasIn(block * BLOCK_PAGES, (block + 1) * BLOCK_PAGES - 1)[0];
       if (!vma || chance(30)) return;
       const page = Math.max(vma.firstPage, block * BLOCK_PAGES);

@@ -6,14 +6,14 @@ const PAGE = 4096;
 const BLOCK = 512;
 const ACTORS = ['cpu', 'gpu0', 'gpu1', 'npu0'];
 
-/** Places where allocations may be: two share a block, one crosses a block border, one is a whole block. */
+/** Places where allocations may be: two share a block, one is a whole block, some cross block borders, one covers three. */
 const REGIONS = [
   { firstPage: BLOCK, pages: 20 },
   { firstPage: BLOCK + 20, pages: 10 },
   { firstPage: 3 * BLOCK - 12, pages: 30 },
   { firstPage: 5 * BLOCK, pages: BLOCK },
   { firstPage: 7 * BLOCK + 100, pages: 4 },
-  { firstPage: 8 * BLOCK - 3, pages: 6 },
+  { firstPage: 9 * BLOCK - 3, pages: BLOCK + 6 },
 ];
 
 const small = fc.nat(11);
@@ -29,7 +29,11 @@ const template = fc.record({
   dt: fc.constantFrom(0, 0, 0, 1, 300, 4_000, 11_000, 30_000),
   region: small,
   start: small,
-  pages: fc.oneof({ weight: 6, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.nat(40) }),
+  pages: fc.oneof(
+    { weight: 6, arbitrary: fc.nat(2) },
+    { weight: 1, arbitrary: fc.nat(40) },
+    { weight: 1, arbitrary: fc.constant(1100) },
+  ),
   offset: fc.constantFrom(0, 0, 0, 64, 1000, 4095),
   cut: fc.constantFrom(0, 0, 1, 100, 4000),
   thread: fc.constantFrom(null, null, 0, 1, 2),
