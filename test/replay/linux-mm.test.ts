@@ -232,6 +232,25 @@ describe('hmm_range_fault', () => {
     expect(mm.rangeFault(request(1, 512, 512))).toBe('fault');
   });
 
+  it('gives up on a page that its driver does not bring home', () => {
+    const { plain, mm } = setup({ driver: { migrateToRam: () => true } });
+    plain.addVma(512, 4);
+    mm.migrateToDevice(1, 512, 515, { trigger: 'hint' });
+    expect(mm.rangeFault(request(2, 512, 515))).toBe('fault');
+  });
+
+  it('makes a page that comes home read-only writable', () => {
+    const { plain, mm } = setup();
+    plain.addVma(512, 4);
+    fill(mm, 512, 512);
+    mm.mprotect(512, 515, 'read');
+    mm.migrateToDevice(1, 512, 512, { trigger: 'hint' });
+    mm.mprotect(512, 515, 'write');
+    // One fault to come home, one for the permission.
+    expect(mm.rangeFault(request(2, 512, 512, true))).toBe('valid');
+    expect(mm.counters.faults.device).toBe(2);
+  });
+
   it('costs a call and each entry looked up', () => {
     const costs = { rangeFaultNs: 100, rangeFaultEntryNs: 3, faultNs: 7 };
     const { plain, mm } = setup({ costs });

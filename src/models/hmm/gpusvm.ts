@@ -25,6 +25,7 @@ import { type HmmParameters, kernelCosts } from './parameters.ts';
 import { createProcess } from './process.ts';
 import {
   addRange,
+  bookBytes,
   type Chunk,
   chooseChunk,
   newDeviceRanges,
@@ -96,8 +97,11 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
     };
     const present = (chunk: Chunk): boolean =>
       maskCovers(mm.validMask(blockOf(chunk.first), device, newMask()), pagesOf(chunk));
+    const chunk = chooseChunk(own, page, bounds, p.checkPagesThreshold / PAGE_BYTES, present);
+    const range = addRange(own, chunk, notifier);
     core.countOwn('ranges');
-    return addRange(own, chooseChunk(own, page, bounds, p.checkPagesThreshold / PAGE_BYTES, present), notifier);
+    core.metadataBytes(bookBytes(devices));
+    return range;
   }
 
   // --- migration to the device -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import { createNouveau } from './nouveau.ts';
 import { PARAMETERS, typed } from './parameters.ts';
 import { createTestDevice } from './test-device.ts';
 
+/** Neither keeps anything for each range of memory. */
 const NO_BOOKS = ['memory.metadata.peakBytes'] as const;
 
 export default defineModel({
@@ -27,7 +28,7 @@ export default defineModel({
   ],
   defaultOrder: 4,
   presets: {
-    gpusvm: { title: 'drm_gpusvm + drm_pagemap + xe, discrete GPU', absent: NO_BOOKS },
+    gpusvm: { title: 'drm_gpusvm + drm_pagemap + xe, discrete GPU' },
     nouveau: {
       title: 'nouveau of Linux 6.12: page at a time, migration only on bind',
       // Each page is a copy of its own there: the platform's cost of a copy operation stands for it.

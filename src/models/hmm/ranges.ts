@@ -9,6 +9,10 @@ import type { Rights } from '../../replay/model.ts';
 /** Sizes that xe tries, largest first (fault_chunk_sizes), in pages. */
 export const CHUNK_PAGES = [512, 16, 1] as const;
 
+/** About the sizes of struct xe_svm_range and struct drm_gpusvm_notifier; page arrays and buffer objects are not counted. */
+export const RANGE_BYTES = 152;
+export const NOTIFIER_BYTES = 200;
+
 export interface SvmRange {
   first: number;
   last: number;
@@ -74,6 +78,11 @@ export function chooseChunk(
     return chunk;
   }
   throw new Error('unreachable: the smallest chunk is always taken');
+}
+
+/** Bytes of bookkeeping of all devices. */
+export function bookBytes(all: readonly DeviceRanges[]): number {
+  return all.reduce((bytes, of) => bytes + of.ranges.size * RANGE_BYTES + of.notifiers.size * NOTIFIER_BYTES, 0);
 }
 
 export function addRange(of: DeviceRanges, chunk: Chunk, notifier: Notifier): SvmRange {

@@ -22,6 +22,12 @@ export function validMask(mm: LinuxMmState, block: number, device: number, out: 
   return orMask(out, own);
 }
 
+/**
+ * Sweeps that may leave one page unusable: it comes home, read-only, and becomes writable. More change nothing (a driver
+ * that refuses to bring its page home); the kernel goes on until the driver's timeout.
+ */
+const MAX_ROUNDS = 3;
+
 /** First page of first..last that the request finds unusable, -1 = none. */
 function firstUnsatisfied(mm: LinuxMmState, request: RangeFaultRequest, firstPage: number): number {
   for (let page = firstPage; page <= request.lastPage; ) {
@@ -58,10 +64,13 @@ export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeF
   mm.counters.rangeFaults++;
   const sequence = request.sequence();
   core.spend(mm.costs.rangeFaultNs + entriesIn(mm, request) * mm.costs.rangeFaultEntryNs);
+  let rounds = 0;
   for (let from = request.firstPage; ; ) {
     if (request.sequence() !== sequence) return 'busy';
     const page = firstUnsatisfied(mm, request, from);
     if (page < 0) return 'valid';
+    rounds = page === from ? rounds + 1 : 0;
+    if (rounds > MAX_ROUNDS) return 'fault';
     const vma = core.vmaAt(page);
     if (vma === null || mm.deniedVma.has(page)) return 'fault';
     if (request.write && mm.readOnlyVma.has(page)) return 'denied';

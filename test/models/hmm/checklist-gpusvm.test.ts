@@ -198,7 +198,13 @@ describe('gpusvm: invalidation', () => {
     const rows = ['0 cpu alloc 0x40000000 1G a', '1 gpu0 w 0x40000000 64', '2 gpu0 w 0x60000000 64'];
     const before = runModel(hmm, rows).metrics;
     // Two halves of 1 GiB: 2 notifiers, 2 ranges. Each range of holes: M for the range and M for its holes = 2 calls.
-    expect(before).toMatchObject({ 'hmm.notifiers': 2, 'hmm.ranges': 2, 'notifier.invalidations': 4 });
+    // Books: 2 x 152 + 2 x 200.
+    expect(before).toMatchObject({
+      'hmm.notifiers': 2,
+      'hmm.ranges': 2,
+      'notifier.invalidations': 4,
+      'memory.metadata.peakBytes': 704,
+    });
     const more = [...rows, '3 cpu invalidate 0x40000000 4K numa', '4 gpu0 w 0x40000000 64', '5 gpu0 w 0x60000000 64'];
     // One more call, one range unmapped, one fault to map it again; its pages are on the device and stay there.
     expect(runModel(hmm, more).metrics).toMatchObject({
