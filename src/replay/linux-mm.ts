@@ -9,9 +9,9 @@
 import { ACCESS } from './faults.ts';
 import { handleFault } from './linux-mm/fault.ts';
 import { migrateDevicePages, migrateToDevice, migrateToHost } from './linux-mm/migrate.ts';
-import { PageFlags } from './linux-mm/page-flags.ts';
+import { blockOf, PageFlags } from './linux-mm/page-flags.ts';
 import { rangeFault, validMask } from './linux-mm/range-fault.ts';
-import { blockOf, deviceOf, type LinuxMmState, notify } from './linux-mm/state.ts';
+import { deviceOf, type LinuxMmState, notify } from './linux-mm/state.ts';
 import { collapse, dontNeed, lock, makeExclusive, mprotect, munmap, pin, populate } from './linux-mm/system-calls.ts';
 import type { LinuxMm, LinuxMmCosts, LinuxMmOptions, PageEntry, PageState } from './linux-mm/types.ts';
 import { BLOCK_PAGES } from './mask.ts';

@@ -1,7 +1,7 @@
 /**
  * The kernel's own HMM test device (lib/test_hmm.c, Linux 6.12): a page table of its own that mirrors the CPU's, filled
  * through hmm_range_fault in windows of 64 pages, and explicit migration in batches of 64 pages. It never migrates by
- * itself; `policy.ts` adds the chunk policies under which the oracle was recorded.
+ * itself; `test-device.ts` adds the chunk policies under which the oracle was recorded.
  */
 
 import { forEachBlock } from '../../replay/linux-mm/page-flags.ts';

@@ -14,7 +14,8 @@ import {
 import { HOST, RIGHTS, type Vma } from '../model.ts';
 import { splitHugeEntry } from './huge.ts';
 import { migrateToHost } from './migrate.ts';
-import { blockOf, coversBlock, deviceOf, isAnonymous, type LinuxMmState, mapHost, notify, pageMask } from './state.ts';
+import { blockOf } from './page-flags.ts';
+import { coversBlock, deviceOf, isAnonymous, type LinuxMmState, mapHost, notify, pageMask } from './state.ts';
 import type { FaultCause } from './types.ts';
 
 /** One page fault. False = SIGBUS, SIGSEGV or no RAM. One fault repairs one thing: a write may need a second one. */

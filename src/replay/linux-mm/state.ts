@@ -4,10 +4,10 @@
  * differs from the ordinary: sets that are empty in most runs.
  */
 
-import { addRange, newMask, type PageMask } from '../mask.ts';
+import { addRange, BLOCK_PAGES, newMask, type PageMask } from '../mask.ts';
 import { type Core, HOST, RIGHTS, type Vma } from '../model.ts';
-import { blockOf, type PageFlags } from './page-flags.ts';
-import type { LinuxMmCosts, LinuxMmCounters, LinuxMmOptions, NotifierEvent, NotifierRange } from './types.ts';
+import type { PageFlags } from './page-flags.ts';
+import type { LinuxMmCosts, LinuxMmCounters, LinuxMmOptions, NotifierEvent } from './types.ts';
 
 /** What a 2 MiB entry of the CPU page table maps. */
 export type HugeKind = 'page' | 'zero';
@@ -36,17 +36,9 @@ export interface LinuxMmState {
   readonly pageTables: Set<number>;
 }
 
-const range = { event: 'unmap' as NotifierEvent, firstPage: 0, lastPage: 0, owner: -1 };
-
 /** Tells the driver and counts its callbacks. */
 export function notify(mm: LinuxMmState, event: NotifierEvent, firstPage: number, lastPage: number, owner = -1): void {
-  const { driver } = mm.options;
-  if (driver.invalidate === undefined) return;
-  range.event = event;
-  range.firstPage = firstPage;
-  range.lastPage = lastPage;
-  range.owner = owner;
-  const calls = driver.invalidate(range as NotifierRange);
+  const calls = mm.options.driver.invalidate?.({ event, firstPage, lastPage, owner }) ?? 0;
   if (calls > 0) mm.core.count('notifier.invalidations', calls);
 }
 
@@ -67,7 +59,7 @@ export function deviceOf(core: Core, page: number): number {
 }
 
 export function pageMask(page: number): PageMask {
-  const at = page % 512;
+  const at = page % BLOCK_PAGES;
   return addRange(newMask(), at, at);
 }
 
@@ -94,7 +86,5 @@ export function vmaEnd(mm: LinuxMmState, vma: Vma, page: number): number {
 
 /** A full aligned block inside the VMA. */
 export function coversBlock(vma: Vma, block: number): boolean {
-  return vma.firstPage <= block * 512 && vma.lastPage >= block * 512 + 511;
+  return vma.firstPage <= block * BLOCK_PAGES && vma.lastPage >= (block + 1) * BLOCK_PAGES - 1;
 }
-
-export { blockOf };

@@ -8,7 +8,7 @@ import type { MoveOptions, Vma } from '../model.ts';
 /** Why an address range is invalidated (enum mmu_notifier_event). */
 export type NotifierEvent = 'unmap' | 'clear' | 'protectionVma' | 'protectionPage' | 'migrate' | 'exclusive';
 
-/** One mmu_notifier_range. The object is used again: copy what must be kept. */
+/** One mmu_notifier_range. */
 export interface NotifierRange {
   readonly event: NotifierEvent;
   readonly firstPage: number;
