@@ -6,6 +6,7 @@ import {
   type Core,
   defineModel,
   HOST,
+  MODEL_COUNTED,
   type ModelDefinition,
   type ModelHooks,
   type MoveOptions,
@@ -254,7 +255,7 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
     }
     if (chance(10)) core.hostShootdown();
     if (chance(5)) core.metadataBytes(roll(1000));
-    if (chance(10)) core.count('services', 1 + roll(3));
+    if (chance(10)) core.count(MODEL_COUNTED[roll(MODEL_COUNTED.length)], 1 + roll(3));
     if (chance(5)) core.warn(`warning ${roll(3)}`);
     if (chance(5))
       core.note((['pin', 'unpin', 'counter', 'error'] as const)[roll(4)], roll(core.actors.length), roll(999), 4096);
@@ -378,6 +379,10 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
     launch(event) {
       mischief();
       for (const id of event.allocations) core.count('roundTrips', id + 1);
+      const vma = core.vmasIn(0, 2 ** 40).find((v) => event.allocations.includes(v.allocation.id));
+      if (!vma || chance(50)) return;
+      const pages = bring(vma.firstPage, event.actor, 'launch');
+      if (pages) mapPages(event.actor, pages, strongest);
     },
     sync: () => mischief(),
     wake(token) {

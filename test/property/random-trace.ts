@@ -30,8 +30,8 @@ const template = fc.record({
   region: small,
   start: small,
   pages: fc.oneof(
-    { weight: 6, arbitrary: fc.nat(2) },
-    { weight: 1, arbitrary: fc.nat(40) },
+    { weight: 30, arbitrary: fc.nat(2) },
+    { weight: 5, arbitrary: fc.nat(40) },
     { weight: 1, arbitrary: fc.constant(1100) },
   ),
   offset: fc.constantFrom(0, 0, 0, 64, 1000, 4095),

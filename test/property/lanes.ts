@@ -1,0 +1,84 @@
+/** Random configurations of runs, and how the property tests compare the engines. */
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import type { Platform } from '../../src/platforms/platform.ts';
+import type { LaneSpec } from '../../src/replay/lane.ts';
+import type { ModelDefinition } from '../../src/replay/model.ts';
+import type { CompiledTrace } from '../../src/trace/compiled.ts';
+import { timedPlatform, unitPlatform } from '../helpers/platforms.ts';
+import { laneSpec, replayFast } from '../helpers/run.ts';
+import { replayReference } from '../reference/engine.ts';
+
+export interface LanePlan {
+  readonly model: ModelDefinition;
+  readonly preset: number;
+  readonly seed: number;
+  readonly platform: Platform;
+  readonly capacityPages: number | null;
+  readonly inFlight: number;
+  readonly zeroPage: boolean;
+}
+
+export function lanePlans(
+  models: readonly ModelDefinition[],
+  capacities: readonly (number | null)[],
+  platforms: readonly Platform[] = [unitPlatform, timedPlatform, timedPlatform],
+): fc.Arbitrary<LanePlan> {
+  return fc.record({
+    model: fc.constantFrom(...models),
+    preset: fc.nat(5),
+    seed: fc.nat(1_000_000),
+    platform: fc.constantFrom(...platforms),
+    capacityPages: fc.constantFrom(...capacities),
+    inFlight: fc.constantFrom(1, 2, 3, 8, 256),
+    zeroPage: fc.boolean(),
+  });
+}
+
+function specOf(trace: CompiledTrace, plan: LanePlan): LaneSpec {
+  const { model } = plan;
+  const presets = Object.keys(model.presets);
+  return laneSpec(model, trace, {
+    preset: presets[plan.preset % presets.length],
+    set: 'seed' in model.parameters ? { seed: plan.seed } : {},
+    platform: plan.platform,
+    capacity: plan.capacityPages === null ? null : plan.capacityPages * 4096,
+    inFlight: plan.inFlight,
+    host: { zeroPage: plan.zeroPage },
+  });
+}
+
+/** What was seen at all, so that a test can insist that the random traces get everywhere. */
+export class Reached {
+  private readonly times = new Map<string, number>();
+
+  note(what: string): void {
+    this.times.set(what, (this.times.get(what) ?? 0) + 1);
+  }
+
+  missing(wanted: readonly string[]): string[] {
+    return wanted.filter((what) => !this.times.has(what));
+  }
+}
+
+/** All runs in one pass of the fast engine, each against a reference run of its own: equal to the last byte. */
+export function expectAgreement(trace: CompiledTrace, plans: readonly LanePlan[], reached: Reached): void {
+  const specs = plans.map((plan) => specOf(trace, plan));
+  const fast = replayFast(trace, specs);
+  specs.forEach((spec, lane) => {
+    const reference = replayReference(trace, spec, {
+      check: true,
+      onHandOver: (cause) => reached.note(`hand-over: ${cause}`),
+    });
+    for (const [name, value] of Object.entries(reference.result.metrics)) if (value) reached.note(name);
+    for (const { kind } of reference.events) reached.note(`event: ${kind}`);
+    if (JSON.stringify(fast[lane]) === JSON.stringify(reference)) return;
+    const what = `${spec.model.name} ${spec.preset} on ${spec.platform.name}, lane ${lane}`;
+    reference.events.forEach((event, i) => {
+      expect(fast[lane].events[i], `${what}: event ${i}`).toEqual(event);
+    });
+    expect(fast[lane].events.length, `${what}: events`).toBe(reference.events.length);
+    expect(fast[lane].result, what).toEqual(reference.result);
+    expect(JSON.stringify(fast[lane]), what).toBe(JSON.stringify(reference));
+  });
+}
