@@ -6,7 +6,7 @@
  * Time is local: workers and faults of different pages run at once, so each call moves `clock.ns`, and who waits for
  * whom (page mutex, link, a page being freed) is worked out there. The hooks then spend what passed.
  */
-import { copyNs } from '../../platforms/platform.ts';
+import type { LinkSpeed } from '../../platforms/platform.ts';
 import { andMask, BLOCK_BYTES, BLOCK_PAGES, countPages, forEachRun, newMask, PAGE_BYTES } from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import { type Core, HOST, RIGHTS } from '../../replay/model.ts';
@@ -242,6 +242,10 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
       core.countOwn('workItems');
     },
   };
+}
+
+function copyNs(link: LinkSpeed, bytes: number): number {
+  return Math.round(link.copyOverheadNs + bytes / link.bytesPerNs);
 }
 
 /** First base page of a mapping that takes part. */

@@ -48,7 +48,7 @@ function devFaultLocked(gm: Gm, device: number, m: GmMapping, behavior: Behavior
 
 /** Allocate on the device, then one `peer_map` that fills the page and enters it. */
 function bring(gm: Gm, device: number, m: GmMapping, copy: boolean, behavior: Behavior, trigger: Trigger): number {
-  const devicePage = gm.memory.take(device, m);
+  const devicePage = gm.memory.take(device);
   if (devicePage === null) {
     leaveBehind(gm, m, copy);
     return ERRNO.nomem;

@@ -26,8 +26,6 @@ export interface Hnode {
 export interface HostAllocator extends DeviceMemory {
   readonly nodes: readonly Hnode[];
   setLimit(device: number, bytes: number): number;
-  /** The page leaves the active list for good; its device page is lost (defect of the code, literal runs only). */
-  leaked(m: GmMapping): void;
 }
 
 export function createHostAllocator(
@@ -146,10 +144,6 @@ export function createHostAllocator(
       node.active.delete(m);
       node.nrActive--;
       pushFree(node, m.devicePage);
-    },
-
-    leaked(m) {
-      nodes[m.device].active.delete(m);
     },
   };
 }

@@ -2,16 +2,14 @@
 
 import { type FaultBuffer, OUTCOME } from '../../replay/faults.ts';
 import { createLinuxMm } from '../../replay/linux-mm.ts';
-import { andNotMask, BLOCK_BYTES, BLOCK_PAGES, copyMask, newMask, PAGE_BYTES } from '../../replay/mask.ts';
-import { type Core, type HintOutcome, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
-import type { AdviseEvent, AllocEvent, CopyEvent, InvalidateEvent, PrefetchEvent } from '../../trace/compiled.ts';
+import { andNotMask, BLOCK_BYTES, BLOCK_PAGES, copyMask, newMask } from '../../replay/mask.ts';
+import { type Core, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
+import type { AllocEvent, InvalidateEvent } from '../../trace/compiled.ts';
 import { ERRNO, type GmConfig } from './config.ts';
-import type { Place } from './driver.ts';
 import { firstPageOf } from './driver.ts';
 import { createExplicitMemory } from './explicit.ts';
 import { devFault, hostFaultLocked } from './fault.ts';
-import { type Hint, hmadvise } from './hints.ts';
-import { hmemcpy } from './hmemcpy.ts';
+import { createHintHooks } from './hint-hooks.ts';
 import { type GmMapping, STATE } from './mapping.ts';
 import { blockOf, isPeerShared, tracedSpace } from './space.ts';
 import { createStack, lock, unlock } from './stack.ts';
@@ -192,55 +190,6 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
     return [first, last];
   }
 
-  function hint(device: number, event: PrefetchEvent | AdviseEvent, what: Hint): HintOutcome {
-    const code = run(() => hmadvise(gm, device, placeOf(event.firstPage, event.offsetBytes), event.sizeBytes, what));
-    if (code === ERRNO.fault) core.warn('hmadvise: some pages of a range could not be brought to the device');
-    return code === 0 || code === ERRNO.fault ? 'applied' : 'rejected';
-  }
-
-  function advise(event: AdviseEvent): HintOutcome {
-    const pins = config.generation.pin !== 'unknown';
-    if (event.advice === 'dontneed' && !event.unset) {
-      for (const vma of core.vmasIn(event.firstPage, event.lastPage)) {
-        if (vma.allocation.kind !== 'system') continue;
-        linux.dontNeed(Math.max(vma.firstPage, event.firstPage), Math.min(vma.lastPage, event.lastPage));
-      }
-      return hint(0, event, 'free');
-    }
-    if (event.advice === 'pin' && pins && !event.unset) return hint(event.target, event, 'pin');
-    if (event.advice === 'unpin' || (event.advice === 'pin' && event.unset)) {
-      return pins ? hint(unpinNode(event), event, 'unpin') : 'ignored';
-    }
-    return 'ignored';
-  }
-
-  /** The hint names no node, the call needs one: where the page is, else the caller, else the first device. */
-  function unpinNode(event: AdviseEvent): number {
-    if (event.target > 0) return event.target;
-    const m = gm.table.get(blockOf(event.firstPage));
-    if (m && m.state === STATE.device) return m.device;
-    return event.actor > 0 ? event.actor : (gm.attached[0] ?? 0);
-  }
-
-  function copy(event: CopyEvent): void {
-    const dst = placeOf(event.firstPage, event.offsetBytes);
-    const src = placeOf(event.sourceFirstPage, event.sourceOffsetBytes);
-    const from = core.vmaAt(event.sourceFirstPage);
-    const to = core.vmaAt(event.firstPage);
-    if (from && to && isPeerShared(from) && isPeerShared(to)) {
-      const code = run(() => hmemcpy(gm, event.actor, dst, src, event.sizeBytes));
-      if (code !== 0) core.warn('hmemcpy refuses a range that is not in one peer-shared mapping');
-      return;
-    }
-    core.transfer(placeIs(from, event.sourceFirstPage), placeIs(to, event.firstPage), event.sizeBytes);
-  }
-
-  /** Where explicit or ordinary memory stands for a plain DMA. */
-  function placeIs(vma: Vma | null, page: number): number {
-    if (vma?.allocation.kind === 'device') return vma.allocation.actor;
-    return gm.table.get(blockOf(page))?.device ?? HOST;
-  }
-
   function invalidate(event: InvalidateEvent): void {
     const home = event.sort === 'fork' || event.sort === 'hostio';
     run(() => {
@@ -281,9 +230,7 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
     },
     alloc,
     free,
-    prefetch: (event) => hint(event.target, event, 'prefetch'),
-    advise,
-    ...(config.generation.hmemcpy ? { copy } : {}),
+    ...createHintHooks(gm, linux, run),
     invalidate,
     launch() {
       launched = true;
@@ -297,9 +244,4 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
       gm.device?.swapd(token);
     },
   };
-}
-
-function placeOf(page: number, offsetBytes: number): Place {
-  const block = blockOf(page);
-  return { block, offsetBytes: (page - block * BLOCK_PAGES) * PAGE_BYTES + offsetBytes };
 }

@@ -3,7 +3,7 @@ import type { GmMapping } from './mapping.ts';
 
 export interface DeviceMemory {
   /** A 2 MiB page of the device, after imports or evictions if need be; null = out of memory. */
-  take(device: number, forPage: GmMapping): number | null;
+  take(device: number): number | null;
   /** A page that was taken but never mapped goes back. */
   giveBack(device: number, devicePage: number): void;
   /** Mapped: from now on the page may become a victim. */
