@@ -3,7 +3,8 @@
  * under a virtual clock: 286 sequences, hint by hint, with every detection, unpin and change of the lapse.
  */
 import { describe, expect, it } from 'vitest';
-import { newBlockThrashing, ThrashingDetector, type ThrashingSettings } from '../../src/models/uvm/thrashing.ts';
+import { ThrashingDetector } from '../../src/models/uvm/thrashing.ts';
+import { newBlockThrashing, type ThrashingSettings } from '../../src/models/uvm/thrashing-state.ts';
 import { forEachProcessor, makeTopology } from '../../src/models/uvm/topology.ts';
 import { readLines } from './uvm-data.ts';
 

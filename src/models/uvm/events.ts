@@ -21,7 +21,7 @@ import { driverTime, traceTime, unmapFrom } from './mapping.ts';
 import { BIG_PAGE_PAGES } from './prefetch.ts';
 import { addFault, newService, serveBlock } from './service.ts';
 import { blockAt, blocksIn, residentOn, type Uvm, type VaBlock } from './state.ts';
-import { has } from './topology.ts';
+import { has, lowest } from './topology.ts';
 
 /**
  * Enough remote accesses of `device` in one 2 MiB region: the 64 KiB sub-region of the page that reached the threshold
@@ -66,7 +66,7 @@ export function unpin(uvm: Uvm): void {
     for (let p = 0; p < uvm.topology.processors; p++) {
       if (!has(block.range.accessedBy | resident, p)) unmapFrom(uvm, block, p, mask);
     }
-    uvm.core.note('unpin', resident & 1 ? HOST : 1, block.number * BLOCK_PAGES + page, PAGE_BYTES);
+    uvm.core.note('unpin', lowest(resident), block.number * BLOCK_PAGES + page, PAGE_BYTES);
   });
 }
 

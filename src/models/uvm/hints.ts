@@ -14,8 +14,8 @@ import { type HintOutcome, HOST, RIGHTS } from '../../replay/model.ts';
 import type { AdviseEvent, PrefetchEvent } from '../../trace/compiled.ts';
 import { evictRoot, takeMemory } from './evict.ts';
 import { countRemote, duplicatedMask, mapOthers, mapPages, unmapFromAll } from './mapping.ts';
+import { makeResident, noteResidence } from './migrate.ts';
 import { cutAt } from './ranges.ts';
-import { makeResident, noteResidence } from './service.ts';
 import { blockAt, blocksIn, type Range, rangeAt, residentOn, type Uvm, type VaBlock } from './state.ts';
 import { forEachProcessor, has } from './topology.ts';
 

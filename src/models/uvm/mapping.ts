@@ -17,7 +17,7 @@ import {
 import { HOST, RIGHTS, type Rights } from '../../replay/model.ts';
 import { BIG_PAGE_PAGES } from './prefetch.ts';
 import { clip, isFullSize, type Uvm, type VaBlock } from './state.ts';
-import { newBlockThrashing } from './thrashing.ts';
+import { newBlockThrashing } from './thrashing-state.ts';
 import { forEachProcessor, has } from './topology.ts';
 
 /** The CPU's page table knows no atomic right: write implies it. */

@@ -3,7 +3,7 @@
 import { ACCESS, type Access } from '../../replay/faults.ts';
 import { HOST } from '../../replay/model.ts';
 import type { Uvm, VaBlock } from './state.ts';
-import type { ThrashingHint } from './thrashing.ts';
+import type { ThrashingHint } from './thrashing-state.ts';
 import { closest, has } from './topology.ts';
 
 export interface Placement {

@@ -6,7 +6,8 @@ import { BLOCK_PAGES, type PageMask, removeRange } from '../../replay/mask.ts';
 import type { Core, Vma } from '../../replay/model.ts';
 import type { Chunk, GpuMemory } from './memory.ts';
 import type { PrefetchHistory, PrefetchSettings } from './prefetch.ts';
-import type { BlockThrashing, ThrashingDetector } from './thrashing.ts';
+import type { ThrashingDetector } from './thrashing.ts';
+import type { BlockThrashing } from './thrashing-state.ts';
 import type { Topology } from './topology.ts';
 
 /** A VA range: one policy for all of its pages. `system` is pageable memory under HMM. */

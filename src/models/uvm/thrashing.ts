@@ -3,8 +3,17 @@
  * what the driver keeps per VA space; the state of a block hangs on the block. Times are absolute nanoseconds.
  */
 
-import { addPage, forEachPage, hasPage, newMask, type PageMask, removePage } from '../../replay/mask.ts';
-import { closest, forEachProcessor, has, type Topology } from './topology.ts';
+import { addPage, forEachPage, hasPage, type PageMask, removePage } from '../../replay/mask.ts';
+import { decide, LEAVE, THROTTLE } from './thrashing-decide.ts';
+import {
+  type BlockThrashing,
+  newPage,
+  type PageState,
+  type PageView,
+  type ThrashingHint,
+  type ThrashingSettings,
+} from './thrashing-state.ts';
+import { has, type Topology } from './topology.ts';
 
 /** Only an untouched lapse of 500 us tunes itself (UVM_PERF_THRASHING_LAPSE_USEC_DEFAULT). */
 const DEFAULT_LAPSE_US = 500;
@@ -20,81 +29,12 @@ const TIMER_GRANULARITY_NS = 20_000;
 /** Delayed work is rounded up to timer ticks. */
 const TICK_NS = 1_000_000;
 
-export interface ThrashingSettings {
-  readonly enabled: boolean;
-  readonly threshold: number;
-  readonly pinThreshold: number;
-  readonly lapseUs: number;
-  readonly adaptiveLapse: boolean;
-  readonly lapseVotes: number;
-  /** In lapses, as set at the start. */
-  readonly napLapses: number;
-  readonly epochLapses: number;
-  /** 0 = for ever. */
-  readonly pinLapses: number;
-  readonly maxResets: number;
-}
-
-interface PageState {
-  stamp: number;
-  migrated: boolean;
-  revoked: boolean;
-  events: number;
-  pinned: boolean;
-  throttleEnd: number;
-  throttles: number;
-  processors: number;
-  throttled: number;
-  pinnedTo: number;
-  /** The processor that is not throttled in this period, -1 = none yet. */
-  favoured: number;
-}
-
-export interface BlockThrashing {
-  /** Per-page tracking; null until two processors met within a lapse. */
-  pages: Map<number, PageState> | null;
-  readonly thrashing: PageMask;
-  thrashingPages: number;
-  resets: number;
-  lastProcessor: number;
-  lastStamp: number;
-  lastThrashingStamp: number;
-  /** Ever pinned: never lowered. */
-  everPinned: boolean;
-}
-
-export type ThrashingHint =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'throttle'; readonly endNs: number }
-  | { readonly kind: 'pin'; readonly residency: number; readonly processors: number };
-
 const NONE: ThrashingHint = { kind: 'none' };
-
-/** What the detector asks about a page. */
-export interface PageView {
-  /** Preferred location of the range, -1 = none. */
-  readonly preferred: number;
-  /** Processors where the page is resident; 0 = nowhere. */
-  readonly resident: number;
-}
 
 interface Pin {
   readonly block: BlockThrashing;
   readonly page: number;
   readonly deadline: number;
-}
-
-export function newBlockThrashing(): BlockThrashing {
-  return {
-    pages: null,
-    thrashing: newMask(),
-    thrashingPages: 0,
-    resets: 0,
-    lastProcessor: -1,
-    lastStamp: 0,
-    lastThrashingStamp: 0,
-    everPinned: false,
-  };
 }
 
 function cut(time: number): number {
@@ -325,9 +265,11 @@ export class ThrashingDetector {
     state.processors |= 1 << requester;
     this.#updatePeriod(state, requester, now);
     const pinTo =
-      state.pinned && state.revoked && requester !== state.favoured ? -1 : this.#decide(state, view, requester);
-    if (pinTo === null) return NONE;
-    if (pinTo < 0) return this.#throttle(state, requester);
+      state.pinned && state.revoked && requester !== state.favoured
+        ? THROTTLE
+        : decide(this.#topology, settings.pinThreshold, state, view, requester);
+    if (pinTo === LEAVE) return NONE;
+    if (pinTo === THROTTLE) return this.#throttle(state, requester);
     this.#pin(block, state, page, now, pinTo, view.resident);
     return { kind: 'pin', residency: pinTo, processors: state.processors };
   }
@@ -350,47 +292,6 @@ export class ThrashingDetector {
     }
   }
 
-  /** Where to pin, -1 = throttle, null = neither (get_hint_for_migration_thrashing). */
-  #decide(state: PageState, view: PageView, requester: number): number | null {
-    const { preferred } = view;
-    const reach = (to: number) => to >= 0 && (state.processors & ~this.#topology.accessibleFrom[to]) === 0;
-    const home = view.resident === 0 ? -1 : closest(this.#topology, view.resident, requester);
-    if (reach(preferred)) return preferred;
-    const preferredFights = preferred >= 0 && has(state.processors, preferred);
-    if (!preferredFights && this.#allFast(state.processors, home)) {
-      if (home === 0 && reach(requester)) return requester === 0 ? null : requester;
-      return home;
-    }
-    const ripe = state.throttles >= this.#settings.pinThreshold;
-    if (requester === preferred) {
-      if (state.pinned) return preferred === state.pinnedTo || preferred === state.favoured ? preferred : -1;
-      if (preferred !== state.favoured) return -1;
-      return ripe ? preferred : null;
-    }
-    if (state.pinned) {
-      if (requester === state.favoured) return reach(requester) ? requester : this.#commonPlace(state, requester);
-      return has(this.#topology.accessibleFrom[state.pinnedTo], requester) ? state.pinnedTo : -1;
-    }
-    if (requester !== state.favoured) return -1;
-    return ripe ? requester : null;
-  }
-
-  #allFast(processors: number, to: number): boolean {
-    if (to < 0) return false;
-    const fast = (this.#topology.hasFastLink[to] & this.#topology.nativeAtomics[to]) | (1 << to);
-    return (processors & ~fast) === 0;
-  }
-
-  /** The nearest memory that all who fight can reach; the requester's own when there is none. */
-  #commonPlace(state: PageState, requester: number): number {
-    let common = -1;
-    forEachProcessor(state.processors, (p) => {
-      common &= this.#topology.canAccess[p];
-    });
-    common &= (1 << this.#topology.processors) - 1;
-    return common === 0 ? requester : closest(this.#topology, common, requester);
-  }
-
   /** The block's pages first..last are gone: drops their pins without a callback. */
   forget(block: BlockThrashing, first: number, last: number): void {
     this.reset(block, first, last);
@@ -401,20 +302,4 @@ export class ThrashingDetector {
   processorsOf(block: BlockThrashing, page: number): number {
     return block.pages?.get(page)?.processors ?? 0;
   }
-}
-
-function newPage(): PageState {
-  return {
-    stamp: 0,
-    migrated: false,
-    revoked: false,
-    events: 0,
-    pinned: false,
-    throttleEnd: 0,
-    throttles: 0,
-    processors: 0,
-    throttled: 0,
-    pinnedTo: -1,
-    favoured: -1,
-  };
 }
