@@ -41,6 +41,8 @@ class Pass {
   private readonly facts: RecordFacts = { record: 0, firstPage: 0, lastPage: 0, thread: -1, timeNs: 0 };
   /** Record whose extent `facts` holds. */
   private factsRecord = -1;
+  /** First page of a record that goes on from the chunk before. */
+  private carriedFirstPage = 0;
   /** Runs in which a touch of the present record was put off. */
   private heldBack = 0;
   private readonly hasThreads: boolean;
@@ -109,6 +111,11 @@ class Pass {
         this.eventRow(chunk.page[row], chunk.timeNs[row]);
         row++;
       }
+    }
+    if (next !== null && next.rows > 0 && (next.op[0] & CONTINUES) !== 0) {
+      let start = chunk.rows - 1;
+      while (start > 0 && (chunk.op[start] & CONTINUES) !== 0) start--;
+      if ((chunk.op[start] & CONTINUES) === 0) this.carriedFirstPage = this.space.pageOf(chunk.page[start]);
     }
     this.options.onProgress?.(chunk.rows > 0 ? chunk.record[chunk.rows - 1] + 1 : 0);
   }
@@ -184,7 +191,8 @@ class Pass {
       // The rows before were all settled; walk back to the record's first row.
       let start = row;
       while (start > 0 && (chunk.op[start] & CONTINUES) !== 0) start--;
-      facts.firstPage = this.space.pageOf(chunk.page[start]);
+      facts.firstPage =
+        (chunk.op[start] & CONTINUES) === 0 ? this.space.pageOf(chunk.page[start]) : this.carriedFirstPage;
     }
     let last = here + chunk.pages[row] - 1;
     for (let in_ = chunk, r = row + 1; ; r++) {

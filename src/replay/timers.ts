@@ -33,7 +33,7 @@ export class Timers {
   }
 
   cancel(token: number): void {
-    for (let i = this.tokens.length - 1; i >= 0; i--) if (this.tokens[i] === token) this.removeAt(i);
+    for (let i = this.tokens.indexOf(token); i >= 0; i = this.tokens.indexOf(token)) this.removeAt(i);
   }
 
   private removeAt(i: number): void {
