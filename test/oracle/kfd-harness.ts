@@ -250,8 +250,9 @@ export class KfdHarness {
         takeVram(svms, n[0], n[1]);
         return 0;
       case 'gpuva':
-        svms.gpuMappings.add({ first: BASE + n[1], last: BASE + n[1] + n[2] - 1 });
-        if (n[3] !== undefined) svms.gpuMappings.add({ first: BASE + n[3], last: BASE + n[3] + n[2] - 1 });
+        svms.gpuMappings.add({ first: BASE + n[1], last: BASE + n[1] + n[2] - 1, backed: true });
+        if (n[3] !== undefined)
+          svms.gpuMappings.add({ first: BASE + n[3], last: BASE + n[3] + n[2] - 1, backed: true });
         return 0;
       case 'pin':
         if (n[2] === 1) svms.mm.pin(BASE + n[0], BASE + n[0] + n[1] - 1);

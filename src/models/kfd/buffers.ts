@@ -8,7 +8,7 @@
 import { reserveEvicting } from '../../replay/buffer-list.ts';
 import { PAGE_BYTES } from '../../replay/mask.ts';
 import { vramToRam } from './migrate.ts';
-import { MIGRATE, MIGRATION_RETRIES, pagesOf, type SvmBo, type SvmRange, type Svms, SYSMEM } from './types.ts';
+import { MIGRATE, pagesOf, type SvmBo, type SvmRange, type Svms, SYSMEM } from './types.ts';
 
 /** `amdgpu_amdkfd_reserve_mem_limit`: explicit allocations count, SVM buffers do not. */
 export function admits(svms: Svms, gpu: number, pages: number): boolean {
@@ -91,10 +91,7 @@ export function evictOldest(svms: Svms, gpu: number): boolean {
   bo.evicting = true;
   bo.refs++;
   for (let range = bo.ranges.shift(); range !== undefined; range = bo.ranges.shift()) {
-    for (let tries = MIGRATION_RETRIES; tries > 0; tries--) {
-      vramToRam(svms, range, range.first, range.last, MIGRATE.eviction);
-      if (range.actualLoc === SYSMEM) break;
-    }
+    vramToRam(svms, range, range.first, range.last, MIGRATE.eviction);
     if (range.actualLoc === SYSMEM) range.bo = null;
   }
   if (bo.refs > 1) {

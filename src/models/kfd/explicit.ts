@@ -23,15 +23,16 @@ export function allocExplicit(svms: Svms, vma: Vma): void {
   const { core } = svms;
   const at = home(vma);
   const pages = vma.lastPage - vma.firstPage + 1;
+  const backed = at === HOST || (admits(svms, at, pages) && takeVram(svms, at, pages));
+  svms.gpuMappings.add({ first: vma.firstPage, last: vma.lastPage, backed });
+  if (!backed) {
+    core.warn(`no memory left on ${core.actors[at]} for an explicit allocation: accesses to it fail`);
+    return;
+  }
   if (at !== HOST) {
-    if (!admits(svms, at, pages) || !takeVram(svms, at, pages)) {
-      core.warn(`no memory left on ${core.actors[at]} for an explicit allocation: accesses to it fail`);
-      return;
-    }
     svms.explicitPages[at] += pages;
     core.spend((pages * PAGE_BYTES) / core.platform.device.zeroBytesPerNs);
   }
-  svms.gpuMappings.add({ first: vma.firstPage, last: vma.lastPage });
   const users = at === HOST || core.platform.topology.peer !== 'none' ? svms.gpus : [at];
   const mask = newMask();
   forEachBlock(vma.firstPage, vma.lastPage, (block, part) => {
@@ -45,19 +46,20 @@ export function allocExplicit(svms: Svms, vma: Vma): void {
 
 export function freeExplicit(svms: Svms, piece: Vma): void {
   const { core } = svms;
-  const taken = svms.gpuMappings.at(piece.firstPage);
-  // An allocation that found no memory has no mapping.
+  const { firstPage, lastPage } = piece;
+  const taken = svms.gpuMappings.at(firstPage);
   if (taken === null) return;
-  const at = home(piece);
-  forEachBlock(piece.firstPage, piece.lastPage, (block, mask) => {
+  svms.gpuMappings.remove(taken);
+  if (taken.first < firstPage) svms.gpuMappings.add({ ...taken, last: firstPage - 1 });
+  if (taken.last > lastPage) svms.gpuMappings.add({ ...taken, first: lastPage + 1 });
+  if (!taken.backed) return;
+  forEachBlock(firstPage, lastPage, (block, mask) => {
     for (const actor of core.actors.keys()) core.unmap(actor, block, mask);
     core.discard(block, mask);
   });
-  svms.gpuMappings.remove(taken);
-  if (taken.first < piece.firstPage) svms.gpuMappings.add({ first: taken.first, last: piece.firstPage - 1 });
-  if (taken.last > piece.lastPage) svms.gpuMappings.add({ first: piece.lastPage + 1, last: taken.last });
+  const at = home(piece);
   if (at !== HOST) {
-    const pages = piece.lastPage - piece.firstPage + 1;
+    const pages = lastPage - firstPage + 1;
     svms.explicitPages[at] -= pages;
     core.release(at, pages * PAGE_BYTES);
   }

@@ -101,7 +101,8 @@ function create(core: Core, parameters: Values, preset: string): ModelHooks {
   });
   return {
     deviceFaults: takeFaults,
-    hostFault: (page, access) => svms.mm.hostFault(page, access),
+    // Explicit memory of a GPU is not in the CPU page table (and pinned memory never leaves it).
+    hostFault: (page, access) => (svms.gpuMappings.at(page) === null ? svms.mm.hostFault(page, access) : 'failed'),
     alloc(vma) {
       if (isExplicit(vma)) allocExplicit(svms, vma);
       else if (vma.allocation.kind === 'managed') setAttributes(svms, vma.firstPage, vma.lastPage, register);

@@ -7,16 +7,7 @@ import { andMask, countPages, endOfRun, newMask, nextPage, type PageMask } from 
 import type { Trigger } from '../../replay/metrics.ts';
 import { HOST, RIGHTS } from '../../replay/model.ts';
 import { admits, ensureBo, leaveBo } from './buffers.ts';
-import {
-  COPY_JOB_PAGES,
-  MIGRATE,
-  MIGRATION_RETRIES,
-  type MigrateTrigger,
-  pagesOf,
-  type SvmRange,
-  type Svms,
-  SYSMEM,
-} from './types.ts';
+import { COPY_JOB_PAGES, MIGRATE, type MigrateTrigger, pagesOf, type SvmRange, type Svms, SYSMEM } from './types.ts';
 
 const BOOKED_UNDER: Readonly<Record<MigrateTrigger, Trigger>> = {
   [MIGRATE.prefetch]: 'hint',
@@ -36,10 +27,8 @@ export function migrateToVram(
 ): boolean {
   if (range.actualLoc === SYSMEM || range.actualLoc === gpu) return ramToVram(svms, range, gpu, first, last, trigger);
   // Between GPUs, always through RAM: the whole range goes there first.
-  for (let tries = MIGRATION_RETRIES; tries > 0 && range.actualLoc !== SYSMEM; tries--) {
-    if (!vramToRam(svms, range, range.first, range.last, trigger)) return false;
-  }
-  return range.actualLoc === SYSMEM && ramToVram(svms, range, gpu, first, last, trigger);
+  if (!vramToRam(svms, range, range.first, range.last, trigger)) return false;
+  return ramToVram(svms, range, gpu, first, last, trigger);
 }
 
 /** `svm_migrate_ram_to_vram`: admission and buffer for the whole range, data for first..last. */

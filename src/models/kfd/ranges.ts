@@ -55,7 +55,7 @@ export function linkRange(svms: Svms, range: SvmRange): void {
   svms.core.metadataBytes(svms.list.size * RANGE_BYTES);
 }
 
-/** About the size of a struct svm_range with its notifier (kfd_svm.h); its arrays of DMA addresses are not counted. */
+/** Assumed size of a struct svm_range with its notifier (kfd_svm.h); its arrays of DMA addresses are not counted. */
 const RANGE_BYTES = 448;
 
 /** `svm_range_unlink` and `svm_range_free`. */

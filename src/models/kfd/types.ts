@@ -9,16 +9,13 @@ import type { Core } from '../../replay/model.ts';
 export const UNDEFINED = -1;
 export const SYSMEM = 0;
 
-/** `KFD_IOCTL_SVM_FLAG_*`. */
+/** `KFD_IOCTL_SVM_FLAG_*` that the driver or a hint sets or looks at. */
 export const FLAG = {
   hostAccess: 0x1,
   coherent: 0x2,
-  hiveLocal: 0x4,
   gpuReadOnly: 0x8,
-  gpuExec: 0x10,
   gpuReadMostly: 0x20,
   gpuAlwaysMapped: 0x40,
-  extCoherent: 0x80,
 } as const;
 
 /** Of a new range (`svm_range_set_default_attributes`). */
@@ -30,8 +27,6 @@ export const RETRY_FAULT_PENDING_NS = 2_000_000;
 export const RESTORE_DELAY_NS = 1_000_000;
 /** `AMDGPU_GTT_MAX_TRANSFER_SIZE`: pages of one SDMA copy job. */
 export const COPY_JOB_PAGES = 512;
-/** Tries to empty a range in an eviction and before a move to another GPU. */
-export const MIGRATION_RETRIES = 3;
 
 /** A svm_range: attributes, where its data is, and its share of a buffer. `first..last` is what the notifier covers. */
 export interface SvmRange {
@@ -107,6 +102,13 @@ export interface SvmCosts {
 /** The driver's own event log (what its SMI events and tracepoints tell), for those who compare it step by step. */
 export type SvmLog = (kind: string, ...fields: (number | boolean | string)[]) => void;
 
+export interface GpuMapping {
+  first: number;
+  last: number;
+  /** False: the allocation found no memory. */
+  readonly backed: boolean;
+}
+
 export interface Svms {
   readonly core: Core;
   readonly mm: LinuxMm;
@@ -131,7 +133,7 @@ export interface Svms {
   /** SVM buffers by GPU, oldest first. */
   readonly buffers: readonly BufferList<SvmBo>[];
   /** Addresses that explicit allocations have mapped on GPUs. */
-  readonly gpuMappings: IntervalSet<{ first: number; last: number }>;
+  readonly gpuMappings: IntervalSet<GpuMapping>;
   /** Pages of explicit VRAM by GPU. */
   readonly explicitPages: number[];
   /** Ranges unmapped from the CPU: they go with the deferred work. */

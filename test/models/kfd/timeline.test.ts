@@ -51,4 +51,13 @@ describe('time', () => {
     // The copy alone is on the link.
     expect(m('time.link.busy.ns')).toBe(1_228);
   });
+
+  it('of faults that are found repaired on an MI210: four pages wait, one is served', () => {
+    const rows = [row(0, 'cpu alloc', 0, 4 * PAGE, 'a'), row(1, 'gpu0 read', 0, 4 * PAGE)];
+    const { m } = run(rows, { platform: mi210, capacity: 64 * MIB });
+    // As above, 16384 / 1600 = 10.24 to clear and no copy; then three times repairedFaultNs.
+    const served = 10_000 + 8_000 + 10 + 4 * 7_760 + 4 * 20 + 1_000;
+    expect(m('time.stall.device.ns')).toBe(served + 3 * 1_000);
+    expect(m('faults.stale')).toBe(3);
+  });
 });

@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Interval, IntervalSet } from '../../src/replay/interval-set.ts';
+
+describe('a set of intervals', () => {
+  const set = new IntervalSet<Interval>();
+  for (const first of [30, 10, 20]) set.add({ first, last: first + 4 });
+
+  it('keeps them by address', () => {
+    expect([...set].map((interval) => interval.first)).toEqual([10, 20, 30]);
+    expect(set.size).toBe(3);
+  });
+
+  it('finds the one at a page, after it and before it', () => {
+    expect([9, 10, 14, 15].map((page) => set.at(page)?.first ?? null)).toEqual([null, 10, 10, null]);
+    expect([9, 10, 24, 30].map((page) => set.after(page)?.first ?? null)).toEqual([10, 20, 30, null]);
+    expect([10, 15, 22, 99].map((page) => set.before(page)?.first ?? null)).toEqual([null, 10, 10, 30]);
+  });
+
+  it('refuses an overlap', () => {
+    expect(() => set.add({ first: 24, last: 26 })).toThrow('meets');
+    expect(() => set.add({ first: 0, last: 10 })).toThrow('meets');
+  });
+
+  it('agrees with a plain list', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(60), fc.nat(6), fc.boolean()), { maxLength: 40 }),
+        fc.nat(70),
+        fc.nat(10),
+        (steps, page, length) => {
+          const tested = new IntervalSet<Interval>();
+          let plain: Interval[] = [];
+          for (const [first, size, remove] of steps) {
+            const last = first + size;
+            const met = plain.filter((interval) => interval.first <= last && first <= interval.last);
+            if (remove && met.length > 0) {
+              tested.remove(met[0]);
+              plain = plain.filter((interval) => interval !== met[0]);
+            } else if (met.length === 0) {
+              const interval = { first, last };
+              tested.add(interval);
+              plain.push(interval);
+            }
+          }
+          plain.sort((a, b) => a.first - b.first);
+          expect([...tested]).toEqual(plain);
+          expect(tested.at(page)).toBe(plain.find((i) => i.first <= page && page <= i.last) ?? null);
+          expect(tested.after(page)).toBe(plain.find((i) => i.first > page) ?? null);
+          expect(tested.before(page)).toBe(plain.findLast((i) => i.last < page) ?? null);
+          const end = page + length;
+          expect(tested.meeting(page, end)).toEqual(plain.filter((i) => i.first <= end && page <= i.last));
+        },
+      ),
+    );
+  });
+});
