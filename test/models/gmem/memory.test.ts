@@ -1,5 +1,9 @@
 /** Device memory: imports, eviction in batches, watermarks, what stays after an eviction. */
 import { describe, expect, test } from 'vitest';
+import type { GmConfig } from '../../../src/models/gmem/config.ts';
+import { createDeviceOs } from '../../../src/models/gmem/device-os.ts';
+import type { GmMapping } from '../../../src/models/gmem/mapping.ts';
+import type { Core } from '../../../src/replay/model.ts';
 import { alloc, books, MIB, P, PAGE2M, range, roundTrips, run, touch, victims } from './rows.ts';
 
 describe('host allocator (olk66)', () => {
@@ -153,4 +157,17 @@ describe('memory of the device OS (olk510, rfc)', () => {
     const r = run(rows, { preset: 'olk510', capacity: '4M', set });
     expect(books(r, 'accesses.failed', 'evictions.count')).toEqual({ 'accesses.failed': 1, 'evictions.count': 0 });
   });
+});
+
+test('the device OS tries ten times, one victim each, when its host takes none', () => {
+  let asked = 0;
+  const core = { actors: ['cpu', 'gpu0'], reserve: () => false, effectiveCapacity: () => 0, allocatedBytes: () => 0 };
+  const config = { lowWatermarkBytes: 0 } as GmConfig;
+  const os = createDeviceOs(core as unknown as Core, config, { ns: 0 }, () => {
+    asked++;
+    return 'refused';
+  });
+  os.appended(1, {} as GmMapping);
+  expect(os.take(1)).toBeNull();
+  expect(asked).toBe(10);
 });
