@@ -137,7 +137,7 @@ function askPrefetch(uvm: Uvm, service: Service): PageMask | null {
  * Thrashing pages stay apart from prefetch, so a page is pinned or brought along, never both.
  */
 export function carryOut(uvm: Uvm, service: Service): boolean {
-  const { block, processor } = service;
+  const { block } = service;
   const brought = askPrefetch(uvm, service);
   let enough = true;
   forEachProcessor(service.destinations & ~1, (device) => {
