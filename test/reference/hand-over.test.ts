@@ -206,3 +206,25 @@ test('a CPU touch that never becomes possible fails after 1,000 faults', () => {
   expect(run.metrics).toMatchObject({ 'faults.host': 1_000, 'accesses.failed': 1, 'time.stall.host.ns': 300_000 });
   expect(run.warnings).toHaveLength(1);
 });
+
+test('a fault tells the extent of its whole record, over blocks and chunks', () => {
+  const seen: number[][] = [];
+  const { model } = logToy((_core, usual) => ({
+    deviceFaults(device, faults) {
+      for (let i = 0; i < faults.count; i++) seen.push([faults.page[i], faults.firstPage[i], faults.lastPage[i]]);
+      usual.deviceFaults?.(device, faults);
+    },
+  }));
+  // Pages 1,022 and 1,023 are mapped and hit twice before the record of three pages: its only fault is in another block
+  // and another chunk of rows than its first page.
+  const rows = ['0 gpu0 r 0x3fe000 8K', '0 gpu0 r 0x3fe000 8K', '0 gpu0 r 0x3fe000 8K', '0 gpu0 r 0x3fe000 12K'];
+  for (const engine of ['reference', 'fast'] as const) {
+    seen.length = 0;
+    runModel(model, rows, { engine, chunkRows: 4, inFlight: 1 });
+    expect(seen, engine).toEqual([
+      [1022, 1022, 1023],
+      [1023, 1022, 1023],
+      [1024, 1022, 1024],
+    ]);
+  }
+});
