@@ -1,7 +1,4 @@
-/**
- * What differs between the three published code generations, and the settings of one run. Section and fact numbers in
- * this folder are those of docs/models/gmem.md.
- */
+/** What differs between the three published code generations, the settings of one run, and the constants of the code. */
 import { BLOCK_BYTES } from '../../replay/mask.ts';
 
 export type GenerationName = 'olk66' | 'olk510' | 'rfc';
