@@ -28,6 +28,7 @@ export function ensureBo(svms: Svms, range: SvmRange, gpu: number): boolean {
   svms.log('bo+', gpu, bo.id, pages);
   // AMDGPU_GEM_CREATE_VRAM_CLEARED: the whole buffer is cleared, and the driver waits for it.
   svms.core.spend((pages * PAGE_BYTES) / svms.core.platform.device.zeroBytesPerNs);
+  svms.core.count('roundTrips');
   range.bo = bo;
   range.holdsBo = true;
   range.offset = 0;

@@ -106,7 +106,13 @@ function mapPiece(svms: Svms, range: SvmRange, first: number, last: number, gpu:
     core.spend(countPages(pages) * costs.mapPageNs);
   });
   svms.log('map', gpu, runFirst, last, runLocation, writable);
+  flushTlb(svms, gpu);
+}
+
+/** `kfd_flush_tlb`, and the wait for it. */
+function flushTlb({ core }: Svms, gpu: number): void {
   core.tlbInvalidate(gpu);
+  core.count('roundTrips');
 }
 
 /** Last page of the gap that begins at `at`. */
@@ -126,7 +132,7 @@ export function unmapFromGpus(svms: Svms, range: SvmRange, first: number, last: 
       svms.core.unmap(gpu, block, pages, calls);
       calls = 0;
     });
-    svms.core.tlbInvalidate(gpu);
+    flushTlb(svms, gpu);
   }
 }
 
@@ -177,6 +183,7 @@ function stopQueues(svms: Svms): void {
   const { core } = svms;
   svms.log('quiesce');
   core.countOwn('queueEvictions');
+  core.count('roundTrips');
   svms.queuesStoppedAtNs = core.now();
   scheduleRestore(svms);
 }
@@ -214,5 +221,6 @@ export function restoreWork(svms: Svms): void {
   }
   svms.evictedRanges = 0;
   svms.queuesStoppedAtNs = null;
+  core.count('roundTrips');
   svms.log('resume');
 }

@@ -109,6 +109,8 @@ function copyPiece(
   };
   const pages =
     to === HOST ? mm.migrateToHost(from, first, last, options) : mm.migrateToDevice(to, first, last, options);
+  // The fence of the last job is waited for.
+  if (jobs.count > 0) core.count('roundTrips');
   core.spend(jobs.count * costs.copyJobNs);
   core.spend(pages * (to === HOST ? costs.migrateOutPageNs : costs.migrateInPageNs));
   svms.log('mig', trigger, from, to, first, last, collected, pages, copied, jobs.count);

@@ -105,6 +105,8 @@ describe('a GPU fault', () => {
     expect([m('migration.h2d.pages'), m('unmap.device.operations')]).toEqual([8192, 15]);
     // migrate_vma_setup calls the notifier each time; a flush at each unmap and each map.
     expect([m('notifier.invalidations'), m('tlb.invalidations')]).toEqual([16, 31]);
+    // Waited for: each of these flushes, 16 copies, and the clearing of the buffer.
+    expect(m('roundTrips')).toBe(31 + 16 + 1);
     // A whole block in a contiguous buffer is one 2 MiB entry.
     expect(m('map.operations')).toBe(16);
     expect(m('memory.device.peakResidentBytes')).toBe(32 * MIB);
@@ -424,6 +426,8 @@ describe('XNACK off', () => {
     expect([m('kfd.queueEvictions'), m('faults.device')]).toEqual([1, 0]);
     // From 3 ms to 4 ms.
     expect(m('time.stall.device.ns')).toBe(1_000_000);
+    // Stop and resume; a flush for the mapping at registration, one for each of the restores (one range).
+    expect(m('roundTrips')).toBe(2 + 1 + 1);
     const later = [...RANGE, row(3, 'cpu invalidate', 0, PAGE, 'numa'), row(5, 'cpu invalidate', 0, PAGE, 'numa')];
     expect(run([...later, row(9, 'gpu0 read', 0, PAGE)], { set: off }).m('kfd.queueEvictions')).toBe(2);
   });
