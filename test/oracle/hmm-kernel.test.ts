@@ -31,7 +31,7 @@ describe('Linux core MM and dmirror agree with the kernel on every step', () => 
       expect(sequences).toHaveLength(count);
       expect(sequences.flatMap(replaySequence)).toEqual([]);
     },
-    60_000,
+    300_000,
   );
 
   it('event: 97 of 104 sequences', () => {
@@ -49,7 +49,7 @@ describe('Linux core MM and dmirror agree with the kernel on every step', () => 
     const wrong = big.s.flatMap((step) => replay.step(step).map((text) => `${step.o}: ${text}`));
     expect(wrong.filter((text) => !text.startsWith('rel: call C'))).toEqual([]);
     expect(wrong).not.toEqual([]);
-  }, 60_000);
+  }, 300_000);
 
   it('fork: the steps before the fork; a second address space is not modelled', () => {
     const before = of('fork').map((s) => ({

@@ -66,6 +66,8 @@ export class KernelReplay {
   calls = new Map<string, number>();
   readonly #written = new Set<number>();
   readonly #sequence: Sequence;
+  /** Before the next step. */
+  #states: Map<number, string>;
   /** RAM pages still refused on return. */
   #refusals = 0;
 
@@ -96,6 +98,7 @@ export class KernelReplay {
       this.plain.addVma(base(sequence, v), n, kind === 'shm' || kind === 'pfile' ? 'file' : 'system', kind);
       if (kind === 'ro') this.mm.mprotect(base(sequence, v), base(sequence, v) + n - 1, 'read');
     });
+    this.#states = this.states();
   }
 
   #invalidate(range: NotifierRange): number {
@@ -134,7 +137,7 @@ export class KernelReplay {
 
   /** What the step does not reproduce, as text; empty = the same. */
   step(step: Step): string[] {
-    const before = this.states();
+    const before = this.#states;
     const was = structuredClone(this.mm.counters);
     this.calls = new Map();
     const got = this.#run(step);
@@ -183,7 +186,8 @@ export class KernelReplay {
         expected.set(page, change[1]);
       }
     }
-    for (const [page, letter] of this.states()) {
+    this.#states = this.states();
+    for (const [page, letter] of this.#states) {
       if (letter !== expected.get(page) && wrong.length < 12) {
         wrong.push(
           `page ${page % 512}: ${before.get(page)}${letter} instead of ${before.get(page)}${expected.get(page)}`,

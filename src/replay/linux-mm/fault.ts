@@ -3,9 +3,10 @@
 import {
   addPage,
   andNotMask,
+  BLOCK_BYTES,
   BLOCK_PAGES,
+  countPages,
   hasPage,
-  isEmptyMask,
   newMask,
   PAGE_BYTES,
   type PageMask,
@@ -15,7 +16,16 @@ import { HOST, RIGHTS, type Vma } from '../model.ts';
 import { splitHugeEntry } from './huge.ts';
 import { migrateToHost } from './migrate.ts';
 import { blockOf } from './page-flags.ts';
-import { coversBlock, deviceOf, isAnonymous, type LinuxMmState, mapHost, notify, pageMask } from './state.ts';
+import {
+  coversBlock,
+  deviceOf,
+  isAnonymous,
+  type LinuxMmState,
+  mapHost,
+  notePageTable,
+  notify,
+  pageMask,
+} from './state.ts';
 import type { FaultCause } from './types.ts';
 
 /** One page fault. False = SIGBUS, SIGSEGV or no RAM. One fault repairs one thing: a write may need a second one. */
@@ -63,29 +73,30 @@ function firstTouch(mm: LinuxMmState, vma: Vma, page: number, write: boolean): b
   const block = blockOf(page);
   if (!isAnonymous(vma)) return touchFile(mm, vma, page, write);
   if (hugeFirstTouch(mm, vma, block, write)) return true;
-  const mask = newMask();
+  notePageTable(mm, block);
   if (!write && core.host.zeroPage) {
-    mapHost(mm, block, setRange(mask, page % BLOCK_PAGES, page % BLOCK_PAGES), false);
-    mm.pageTables.add(block);
+    mapHost(mm, block, pageMask(page), false);
     return true;
   }
-  // A larger first touch fills the holes of its aligned window.
-  const pages = core.host.pageBytes / PAGE_BYTES;
-  const first = Math.max(vma.firstPage, page - (page % pages));
-  const last = Math.min(vma.lastPage, page - (page % pages) + pages - 1);
-  setRange(mask, first % BLOCK_PAGES, last % BLOCK_PAGES);
-  const taken = newMask();
-  for (let location = 0; location < core.actors.length; location++) {
-    andNotMask(mask, core.residentMask(location, block, taken));
-  }
-  andNotMask(mask, core.mappedMask(HOST, block, taken));
+  const mask = core.host.pageBytes === PAGE_BYTES ? pageMask(page) : holesAround(mm, vma, page);
   core.populate(block, mask, HOST);
-  if (pages === BLOCK_PAGES && isEmptyMask(andNotMask(setRange(taken, 0, BLOCK_PAGES - 1), mask))) {
-    mm.huge.set(block, 'page');
-  }
+  if (core.host.pageBytes === BLOCK_BYTES && countPages(mask) === BLOCK_PAGES) mm.huge.set(block, 'page');
   mapHost(mm, block, mask, !mm.readOnlyVma.has(page));
-  mm.pageTables.add(block);
   return true;
+}
+
+/** A larger first touch fills what is empty of its aligned window, within the VMA. */
+function holesAround(mm: LinuxMmState, vma: Vma, page: number): PageMask {
+  const { core } = mm;
+  const pages = core.host.pageBytes / PAGE_BYTES;
+  const start = page - (page % pages);
+  const first = Math.max(vma.firstPage, start);
+  const last = Math.min(vma.lastPage, start + pages - 1);
+  const block = blockOf(page);
+  const mask = setRange(newMask(), first % BLOCK_PAGES, last % BLOCK_PAGES);
+  const taken = newMask();
+  for (let at = 0; at < core.actors.length; at++) andNotMask(mask, core.residentMask(at, block, taken));
+  return andNotMask(mask, core.mappedMask(HOST, block, taken));
 }
 
 /** do_huge_pmd_anonymous_page: needs an aligned 2 MiB of the VMA with no page table under it. */

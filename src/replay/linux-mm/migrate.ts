@@ -21,7 +21,7 @@ import type { Trigger } from '../metrics.ts';
 import { HOST, RIGHTS, type Vma } from '../model.ts';
 import { splitHugePage } from './huge.ts';
 import { forEachBlock } from './page-flags.ts';
-import { isAnonymous, isMigratable, type LinuxMmState, mapHost, notify, vmaEnd } from './state.ts';
+import { isAnonymous, isMigratable, type LinuxMmState, mapHost, notePageTable, notify, vmaEnd } from './state.ts';
 import type { MigrateOptions } from './types.ts';
 
 /** One block's part of a cycle. */
@@ -150,7 +150,7 @@ function settle(mm: LinuxMmState, device: number, part: Part, options: MigrateOp
     mapHost(mm, block, writableBack, true);
   }
   if (isEmptyMask(going)) return 0;
-  mm.pageTables.add(block);
+  notePageTable(mm, block);
   if (!huge || !isEmptyMask(back)) mm.huge.delete(block);
   setEntries(mm, block, fresh, copied, writable);
   options.moved?.(block, going);

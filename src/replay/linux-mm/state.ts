@@ -32,7 +32,7 @@ export interface LinuxMmState {
   /** Pages mapped singly out of a huge page that was not split: extra references keep them from migrating. */
   readonly partOfHuge: PageFlags;
   readonly huge: Map<number, HugeKind>;
-  /** Blocks with a page table: no longer filled by one fault. Kept only when some VMA has huge pages. */
+  /** Blocks with a page table: no longer filled by one fault. */
   readonly pageTables: Set<number>;
 }
 
@@ -66,6 +66,11 @@ export function pageMask(page: number): PageMask {
 /** Maps pages for the CPU with what their VMA and entry allow. */
 export function mapHost(mm: LinuxMmState, block: number, pages: PageMask, writable: boolean): void {
   mm.core.map(HOST, block, pages, writable ? RIGHTS.atomic : RIGHTS.read, 0);
+}
+
+/** The block has a page table now; of interest only where one fault might have filled it. */
+export function notePageTable(mm: LinuxMmState, block: number): void {
+  if (mm.options.hugePages !== undefined) mm.pageTables.add(block);
 }
 
 /** Data of these pages is gone: no attribute of theirs outlives it. */
