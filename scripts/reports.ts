@@ -1,11 +1,12 @@
 /**
  * Remakes the reference reports, `reports/NAME.json`: every committed trace through the default stacks with unlimited
- * memory and oversubscribed 1.25 and 2 times. With `--check` nothing is written: any difference is printed by run and
+ * memory and oversubscribed 1.25 and 2 times; and the result that the README shows. With `--check` nothing is written: any difference is printed by run and
  * metric, and the status is 1.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { main } from '../src/cli/main.ts';
 import { compileTrace, type Result, type RunResult, replay } from '../src/index.ts';
 
 const TRACES = new URL('../traces/', import.meta.url);
@@ -64,7 +65,7 @@ function differences(name: string, before: Report, after: Report): string[] {
   return lines;
 }
 
-async function main(): Promise<number> {
+async function reports(): Promise<number> {
   const check = process.argv.includes('--check');
   mkdirSync(REPORTS, { recursive: true });
   const traces = readdirSync(TRACES).filter((file) => /\.csv(\.gz)?$/.test(file));
@@ -82,10 +83,38 @@ async function main(): Promise<number> {
     found.push(`${stale}: no such trace${check ? '' : ', removed'}`);
     if (!check) rmSync(new URL(stale, REPORTS));
   }
+  found.push(...(await readmeResult(check)));
   for (const line of found) console.log(line);
   console.log(`${names.length} reports, ${found.length} differences${check ? '' : ' written'}`);
   if (check && found.length > 0) console.log('run `npm run reports` and commit what changed, with the reason');
   return check && found.length > 0 ? 1 : 0;
+}
+
+/** The block after `<!-- result: COMMAND -->` in the README is what that command prints. */
+async function readmeResult(check: boolean): Promise<string[]> {
+  const readme = new URL('../README.md', import.meta.url);
+  const text = readFileSync(readme, 'utf8');
+  const parts = /^([\s\S]*<!-- result: gmem-eval (.*) -->\n```text\n)([\s\S]*?)(```[\s\S]*)$/.exec(text);
+  if (parts === null) return ['README.md: no result'];
+  const [, before, command, shown, after] = parts;
+  const printed = await output(command.split(' '));
+  if (printed === shown) return [];
+  if (!check) writeFileSync(readme, before + printed + after);
+  return [`README.md: the result shown is not what \`gmem-eval ${command}\` prints`];
+}
+
+async function output(args: readonly string[]): Promise<string> {
+  let text = '';
+  const stdout = {
+    write(part: string, done?: () => void) {
+      text += part;
+      done?.();
+      return true;
+    },
+  };
+  const status = await main([...args, '--quiet'], { stdout, stderr: process.stderr, env: {} });
+  if (status !== 0) throw new Error(`gmem-eval ${args.join(' ')}: status ${status}`);
+  return text;
 }
 
 function readReport(at: URL): Report | null {
@@ -96,4 +125,4 @@ function readReport(at: URL): Report | null {
   }
 }
 
-process.exitCode = await main();
+process.exitCode = await reports();

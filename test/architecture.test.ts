@@ -1,0 +1,84 @@
+/** The walls of ARCHITECTURE.md. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { allModels, modelNames } from '../src/replay/registry.ts';
+import { formatNames } from '../src/report/registry.ts';
+
+const SRC = fileURLToPath(new URL('../src/', import.meta.url));
+
+function sources(folder: string): string[] {
+  return readdirSync(join(SRC, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(folder, file));
+}
+
+const code = (file: string): string => readFileSync(join(SRC, file), 'utf8');
+
+/** Comments gone, strings kept: a model's name in a string is as bad as one in code. */
+function withoutComments(text: string): string {
+  return text.replace(/('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, '$1');
+}
+
+/** Presets whose names mean something else as well. */
+const PLAIN_WORDS = ['default', 'partial', 'legacy'];
+
+test('comments are cut, code and strings stay', () => {
+  expect(withoutComments("a /* uvm */ 'x // uvm' // uvm\n`/* b */`")).toBe("a  'x // uvm' \n`/* b */`");
+});
+
+test('no file of the core, the reader, the reports or the command line names a model', async () => {
+  const names = (await allModels()).flatMap((m) => [m.name, ...Object.keys(m.presets)]);
+  const vendors = ['ttm', 'nvidia', 'amd', 'ascend', 'nouveau', ...names.filter((n) => !PLAIN_WORDS.includes(n))];
+  const pattern = new RegExp(`\\b(?:${vendors.join('|')})\\b`, 'i');
+  const found: string[] = [];
+  for (const file of ['replay', 'trace', 'report', 'cli'].flatMap(sources)) {
+    for (const line of withoutComments(code(file)).split('\n')) {
+      // The program's own name is no model.
+      if (pattern.test(line.replaceAll('gmem-eval', ''))) found.push(`${file}: ${line.trim()}`);
+    }
+  }
+  expect(found).toEqual([]);
+});
+
+/** What a model may stand on: the interface, data structures that know no vendor, Linux core MM, and types. */
+const MODEL_MAY_IMPORT = [
+  'replay/model.ts',
+  'replay/faults.ts',
+  'replay/mask.ts',
+  'replay/metrics.ts',
+  'replay/buffer-list.ts',
+  'replay/interval-set.ts',
+  'replay/page-tree.ts',
+  'replay/linux-mm.ts',
+  'replay/linux-mm/page-flags.ts',
+  'replay/linux-mm/types.ts',
+];
+const TYPES_ONLY = ['platforms/platform.ts', 'trace/compiled.ts'];
+
+test('a model imports its own files, the model interface, data structures of the core, and types', () => {
+  const found: string[] = [];
+  for (const file of sources('models')) {
+    const own = file.split('/').slice(0, 2).join('/');
+    for (const [, type, from] of code(file).matchAll(/^(?:import|export)( type)?[^;]*? from '([^']+)';/gm)) {
+      const target = from.startsWith('.') ? relative(SRC, resolve(SRC, dirname(file), from)) : from;
+      const allowed =
+        target.startsWith(`${own}/`) ||
+        MODEL_MAY_IMPORT.includes(target) ||
+        (TYPES_ONLY.includes(target) && (type !== undefined || target === 'trace/compiled.ts'));
+      if (!allowed) found.push(`${file}: ${target}`);
+    }
+  }
+  expect(found).toEqual([]);
+});
+
+test('every model has a page of its own', () => {
+  const pages = readdirSync(new URL('../docs/models/', import.meta.url));
+  expect(modelNames().filter((name) => !pages.includes(`${name}.md`))).toEqual([]);
+});
+
+test('every module of a registry is named as its file', async () => {
+  expect((await allModels()).map((m) => m.name).sort()).toEqual(modelNames());
+  expect(formatNames()).toEqual(['csv', 'json', 'table']);
+});
