@@ -7,7 +7,8 @@ import { describe, expect, test } from 'vitest';
 import { replay } from '../../src/replay/engine.ts';
 import { compileRecords } from '../helpers/mini-trace.ts';
 import { laneSpec } from '../helpers/run.ts';
-import { type Mode, type Outcome, oracleModel, type Sequence } from './gmem-harness.ts';
+import { type Mode, type Outcome, oracleModel } from './gmem-harness.ts';
+import type { Sequence } from './gmem-record.ts';
 import { readLines } from './uvm-data.ts';
 
 const sequences = readLines<Sequence>('gmem-code.jsonl.gz');

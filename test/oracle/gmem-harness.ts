@@ -5,44 +5,18 @@
  */
 
 import { GENERATIONS, type GmConfig, HIGH_WATERMARK_BYTES, LOW_WATERMARK_BYTES } from '../../src/models/gmem/config.ts';
-import type { GmDriver, Place } from '../../src/models/gmem/driver.ts';
+import type { Place } from '../../src/models/gmem/driver.ts';
 import { devFault, hostFaultLocked } from '../../src/models/gmem/fault.ts';
 import { type Hint, hmadvise } from '../../src/models/gmem/hints.ts';
 import { hmemcpy } from '../../src/models/gmem/hmemcpy.ts';
-import { type GmMapping, STATE } from '../../src/models/gmem/mapping.ts';
+import gmem from '../../src/models/gmem/index.ts';
+import { STATE } from '../../src/models/gmem/mapping.ts';
 import { createStack, type Gm, type PeerSpace } from '../../src/models/gmem/stack.ts';
 import { dropTable, negotiateVa, unmapPiece } from '../../src/models/gmem/vma.ts';
 import { BLOCK_BYTES, BLOCK_PAGES, newMask, setRange } from '../../src/replay/mask.ts';
 import { type Core, defineModel, RIGHTS } from '../../src/replay/model.ts';
-
-export interface Step {
-  readonly op: readonly (string | number)[];
-  readonly r?: number;
-  readonly hit?: number;
-  readonly stuck?: number;
-  readonly nvma?: number;
-  readonly c?: readonly (readonly (string | number)[])[];
-  readonly s?: Readonly<Record<string, string>>;
-  readonly L0?: ListChange;
-  readonly L1?: ListChange;
-  readonly relru?: number;
-  readonly crash?: string;
-}
-type ListChange = readonly [number, readonly number[], readonly number[], number?, number?];
-
-export interface Sequence {
-  readonly id: string;
-  readonly cat: string;
-  readonly cfg: {
-    readonly dev: number;
-    readonly wq: 'fifo' | 'rr';
-    readonly phys?: readonly number[];
-    readonly attach?: number;
-  };
-  readonly steps: readonly Step[];
-  readonly sum?: Readonly<Record<string, number | readonly number[]>>;
-  readonly end?: Readonly<Record<'L0' | 'L1', readonly [number, readonly number[]]>>;
-}
+import type { Sequence, Step } from './gmem-record.ts';
+import { CallRecorder } from './gmem-recorder.ts';
 
 export interface Mode {
   readonly literal: boolean;
@@ -76,42 +50,18 @@ export function oracleModel(sequence: Sequence, mode: Mode, outcome: Outcome) {
     sources: [],
     presets: { only: { title: 'only' } },
     parameters: {},
-    metrics: Object.fromEntries(
-      OWN_METRICS.map((name) => [name, { unit: 'count', direction: 'neutral' as const, definition: name }]),
-    ),
+    metrics: gmem.metrics,
     create: (core) => ({ launch: () => new Player(core, sequence, mode, outcome).play() }),
   });
 }
-
-const OWN_METRICS = [
-  'peerMap',
-  'peerUnmap',
-  'imports',
-  'evictionRounds',
-  'workItems',
-  'hmemcpyPieces',
-  'hmemcpySkipped',
-  'vaRequests',
-  'mappings',
-  'replicas',
-  'stuck',
-  'copyHostFaults',
-  'defects',
-  'driverEvictions',
-  'swapdWakes',
-  'lockWait.ns',
-];
 
 class Player {
   private readonly gm: Gm;
   private vmas: VmaRange[] = [];
   private nextFree = BASE_BLOCK;
-  private calls: (string | number)[][] = [];
-  private readonly failing = new Map<string, { skip: number; n: number; code: number }>();
-  private readonly handedOver: number[];
+  private readonly recorder: CallRecorder;
   private states = new Map<number, string>();
   private lists: number[][];
-  private readonly totals: Record<string, number> = {};
 
   constructor(
     private readonly core: Core,
@@ -134,8 +84,8 @@ class Player {
       lowWatermarkBytes: LOW_WATERMARK_BYTES,
       highWatermarkBytes: HIGH_WATERMARK_BYTES,
     };
-    this.handedOver = core.actors.map(() => 0);
-    this.gm = createStack(core, config, this.space(), (driver) => this.recorder(driver));
+    this.recorder = new CallRecorder(BASE_BLOCK, sequence.cfg.phys ?? []);
+    this.gm = createStack(core, config, this.space(), (driver) => this.recorder.wrap(driver));
     if (sequence.cfg.attach === 0) (this.gm.attached as number[]).length = 0;
     this.lists = core.actors.map(() => []);
   }
@@ -146,120 +96,9 @@ class Player {
     return { isPeerShared: (block) => inOneVma(block, block), inOneVma, maskOf: () => WHOLE };
   }
 
-  /** True when this call of `what` is to fail. */
-  private fails(what: string): boolean {
-    const plan = this.failing.get(what);
-    if (!plan) return false;
-    if (plan.skip > 0) {
-      plan.skip--;
-      return false;
-    }
-    if (plan.n === 0) return false;
-    plan.n--;
-    return true;
-  }
-
-  private count(name: string, n = 1): void {
-    this.totals[name] = (this.totals[name] ?? 0) + n;
-  }
-
-  private recorder(real: GmDriver): GmDriver {
-    const page = (m: GmMapping) => m.block - BASE_BLOCK;
-    const write = (...call: (string | number)[]) => this.calls.push(call);
-    return {
-      ...real,
-      peerVaAllocFixed: (device, block, sizeBytes) => {
-        const code = this.fails('va') ? this.failing.get('va')!.code : real.peerVaAllocFixed(device, block, sizeBytes);
-        write('A', device - 1, block - BASE_BLOCK, sizeBytes, code);
-        this.count('vaAlloc');
-        return code;
-      },
-      peerVaFree: (device, block, sizeBytes) => {
-        write('F', device - 1, block - BASE_BLOCK, sizeBytes);
-        this.count('vaFree');
-        real.peerVaFree(device, block, sizeBytes);
-      },
-      peerMap: (device, m, copy, devicePage, trigger) => {
-        const call = ['M', device - 1, page(m), copy ? 1 : 0, devicePage];
-        if (this.fails('map')) {
-          const { code } = this.failing.get('map')!;
-          write(...call, code);
-          return code;
-        }
-        write(...call);
-        this.count(copy ? 'map1' : 'map0');
-        return real.peerMap(device, m, copy, devicePage, trigger);
-      },
-      peerUnmap: (m, reason, copy, devicePage, trigger, invalidate) => {
-        const call = [reason === 'evict' ? 'E' : 'U', m.device - 1, page(m), copy ? 1 : 0, devicePage];
-        if (this.fails('unmap')) {
-          const { code } = this.failing.get('unmap')!;
-          write(...call, code);
-          return code;
-        }
-        write(...call);
-        this.count(reason === 'evict' ? 'evict' : copy ? 'unmap1' : 'unmap0');
-        return real.peerUnmap(m, reason, copy, devicePage, trigger, invalidate);
-      },
-      importPhysMem: (device, pages) => {
-        const limit = this.sequence.cfg.phys?.[device - 1] ?? 0;
-        const refused = this.fails('import') || (limit > 0 && this.handedOver[device] + pages > limit);
-        write('I', device - 1, pages, refused ? 0 : 1);
-        if (refused) return null;
-        this.handedOver[device] += pages;
-        this.count('imports');
-        return real.importPhysMem(device, pages);
-      },
-      peerHmemcpy: (direction, dst, src, sizeBytes, device) => {
-        const at = (place: Place) => [place.block - BASE_BLOCK, place.offsetBytes];
-        write('Y', direction, ...at(dst), ...at(src), sizeBytes, device - 1);
-        real.peerHmemcpy(direction, dst, src, sizeBytes, device);
-      },
-      zap: (m) => {
-        const had = real.zap(m);
-        write('Z', page(m), had ? 1 : 0);
-        this.count('zap');
-        return had;
-      },
-      allocHostPage: (m) => {
-        if (this.fails('halloc')) {
-          write('H', page(m), 'fail');
-          return false;
-        }
-        write('H', page(m));
-        this.count('halloc');
-        return real.allocHostPage(m);
-      },
-      zeroHostPage: (m, firstTouch) => {
-        write('0', page(m));
-        this.count('zero');
-        real.zeroHostPage(m, firstTouch);
-      },
-      dmaMap: (m) => {
-        if (this.fails('dma')) return false;
-        this.count('dmaMaps');
-        this.count('dmaLive');
-        return real.dmaMap(m);
-      },
-      dmaUnmap: (m) => {
-        this.count('dmaLive', -1);
-        real.dmaUnmap(m);
-      },
-      evictionRound: (device) => {
-        write('S');
-        this.count('rounds');
-        real.evictionRound(device);
-      },
-      queueWork: (block, pages) => {
-        write('W', block - BASE_BLOCK, pages);
-        real.queueWork(block, pages);
-      },
-    };
-  }
-
   play(): void {
     for (const [i, step] of this.sequence.steps.entries()) {
-      this.calls = [];
+      this.recorder.calls = [];
       const got = this.step(step);
       if (got.crash) {
         if (step.crash === undefined) this.differs(i, step, 'crash', true, false);
@@ -286,9 +125,9 @@ class Player {
     check('hit', got.hit ?? 0, step.hit ?? 0);
     check('stuck', got.stuck ?? 0, step.stuck ?? 0);
     check('nvma', step.nvma === undefined ? undefined : this.vmas.length, step.nvma);
-    check('calls', this.calls, step.c ?? []);
+    check('calls', this.recorder.calls, step.c ?? []);
     if (this.mode.literal) check('relru', got.relru ?? 0, step.relru ?? 0);
-    this.outcome.calls += this.calls.length;
+    this.outcome.calls += this.recorder.calls.length;
     const now = this.pageStates();
     const changed: Record<string, string> = {};
     for (const page of new Set([...this.states.keys(), ...now.keys()])) {
@@ -315,13 +154,13 @@ class Player {
 
   private compareTotals(): void {
     const { sum, end } = this.sequence;
-    this.outcome.hostFaults = this.totals.hF ?? 0;
+    this.outcome.hostFaults = this.recorder.totals.hF ?? 0;
     if (!sum || !end) return;
     const last = this.sequence.steps.length - 1;
     const op = this.sequence.steps[last];
     const names = ['map0', 'map1', 'unmap0', 'unmap1', 'evict', 'rounds', 'imports', 'zap', 'halloc', 'zero', 'dF'];
     for (const name of [...names, 'hit', 'vaAlloc', 'vaFree', ...(this.mode.literal ? ['dmaMaps', 'dmaLive'] : [])]) {
-      const got = this.totals[name] ?? 0;
+      const got = this.recorder.totals[name] ?? 0;
       if (got !== sum[name]) this.differs(last, op, `sum.${name}`, got, sum[name]);
     }
     if (this.gm.table.size !== sum.entries) this.differs(last, op, 'entries', this.gm.table.size, sum.entries);
@@ -376,7 +215,7 @@ class Player {
         return { r: this.gm.host!.setLimit(n[0] + 1, n[1]) };
       case 'fail': {
         const [what, skip, times, code] = args as [string, number, number, number];
-        this.failing.set(what, { skip, n: times, code });
+        this.recorder.failing.set(what, { skip, n: times, code });
         return {};
       }
       default:
@@ -412,10 +251,10 @@ class Player {
     const mapped = () =>
       this.core.mapping(device, block * BLOCK_PAGES) !== RIGHTS.none || this.gm.stale.has(`${device}:${block}`);
     if (mapped()) {
-      this.count('hit');
+      this.recorder.count('hit');
       return { hit: 1 };
     }
-    this.count('dF');
+    this.recorder.count('dF');
     const r = devFault(this.gm, device, block, 'none', 'deviceFault');
     return r === 0 && !mapped() ? { r, stuck: 1 } : { r };
   }
@@ -424,10 +263,10 @@ class Player {
     if (!this.vmas.some((v) => v.first <= block && block <= v.last)) return { r: 64 };
     const m = this.gm.table.get(block);
     if (m?.cpuEntry) {
-      this.count('hit');
+      this.recorder.count('hit');
       return { hit: 1 };
     }
-    this.count('hF');
+    this.recorder.count('hF');
     const relru = m?.state === STATE.cpu && m.onLru && !m.hostPageLost ? 1 : 0;
     const r = hostFaultLocked(this.gm, block, 'hostFault');
     return r === -1 ? { crash: true } : { r, relru };

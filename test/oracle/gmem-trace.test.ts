@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import gmem from '../../src/models/gmem/index.ts';
 import type { RecordObject } from '../helpers/mini-trace.ts';
 import { runModel } from '../helpers/run.ts';
-import type { Sequence, Step } from './gmem-harness.ts';
+import type { Sequence, Step } from './gmem-record.ts';
 import { readLines } from './uvm-data.ts';
 
 const BASE = 2 ** 40;
