@@ -33,8 +33,10 @@ describe('advice', () => {
   });
 
   it('read_mostly is kept as a flag and duplicates nothing', () => {
-    const { m } = run([...SMALL, advise('read_mostly'), touch, row(9, 'cpu read', 0, PAGE)]);
+    const rows = [...SMALL, advise('read_mostly'), touch, row(9, 'gpu0 write', 0, PAGE), row(12, 'cpu read', 0, PAGE)];
+    const { m } = run(rows);
     expect([m('hints.applied'), m('migration.h2d.pages'), m('migration.d2h.pages')]).toEqual([1, 512, 512]);
+    expect(m('accesses.failed')).toBe(0);
   });
 
   it('dontneed forgets the data: the next GPU fault finds nothing to copy', () => {
