@@ -1,4 +1,4 @@
-/** The core as maps and sets, without time, for tests of services that stand on it. Only what they use is there. */
+/** The core as plain tables, without time, for tests of services that stand on it. Only what they use is there. */
 
 import { addPage, forEachPage, type PageMask } from '../../src/replay/mask.ts';
 import type { Core, Rights, Vma } from '../../src/replay/model.ts';
@@ -6,18 +6,32 @@ import type { Allocation, AllocationKind } from '../../src/trace/compiled.ts';
 
 const BLOCK = 512;
 
+/** A byte a page. */
+class Table {
+  readonly #blocks = new Map<number, Uint8Array>();
+
+  block(block: number): Uint8Array {
+    const known = this.#blocks.get(block);
+    if (known !== undefined) return known;
+    const fresh = new Uint8Array(BLOCK);
+    this.#blocks.set(block, fresh);
+    return fresh;
+  }
+}
+
 export class PlainCore {
   readonly vmas: Vma[] = [];
   readonly counts: Record<string, number> = {};
   readonly actors: string[];
   readonly host: { pageBytes: number; zeroPage: boolean };
   spentNs = 0;
-  #residence = new Map<number, number>();
-  #rights: Map<number, Rights>[];
+  /** Bits of locations by block and page; rights by actor, block and page. */
+  readonly #residence = new Table();
+  readonly #rights: Table[];
 
   constructor(devices: number, host = { pageBytes: 4096, zeroPage: true }) {
     this.actors = ['cpu', ...Array.from({ length: devices }, (_, i) => `gpu${i}`)];
-    this.#rights = this.actors.map(() => new Map());
+    this.#rights = this.actors.map(() => new Table());
     this.host = host;
   }
 
@@ -72,62 +86,65 @@ export class PlainCore {
     return this.vmas.filter((vma) => vma.firstPage <= last && first <= vma.lastPage);
   }
   residence(page: number): number {
-    return this.#residence.get(page) ?? 0;
+    return this.#residence.block(Math.floor(page / BLOCK))[page % BLOCK];
   }
   mapping(actor: number, page: number): Rights {
-    return this.#rights[actor].get(page) ?? 0;
+    return this.#rights[actor].block(Math.floor(page / BLOCK))[page % BLOCK] as Rights;
   }
   residentMask(location: number, block: number, out: PageMask): PageMask {
     out.fill(0);
-    for (let page = 0; page < BLOCK; page++) {
-      if (this.residence(block * BLOCK + page) & (1 << location)) addPage(out, page);
-    }
+    const bits = this.#residence.block(block);
+    for (let page = 0; page < BLOCK; page++) if (bits[page] & (1 << location)) addPage(out, page);
     return out;
   }
   mappedMask(actor: number, block: number, out: PageMask, rights: Rights = 1): PageMask {
     out.fill(0);
-    for (let page = 0; page < BLOCK; page++)
-      if (this.mapping(actor, block * BLOCK + page) >= rights) addPage(out, page);
+    const held = this.#rights[actor].block(block);
+    for (let page = 0; page < BLOCK; page++) if (held[page] >= rights) addPage(out, page);
     return out;
   }
 
   move(block: number, mask: PageMask, to: number, trigger: string): number {
+    const bits = this.#residence.block(block);
     let pages = 0;
-    forEachPage(mask, (at) => {
-      const page = block * BLOCK + at;
-      const from = this.residence(page);
-      if (from === 0) return;
-      if (!(from & (1 << to))) pages++;
-      this.#residence.set(page, 1 << to);
+    forEachPage(mask, (page) => {
+      if (bits[page] === 0) return;
+      if (!(bits[page] & (1 << to))) pages++;
+      bits[page] = 1 << to;
     });
     this.#add(`move.${to === 0 ? 'd2h' : 'h2d'}`, pages);
     this.#add(`by.${trigger}`, pages);
     return pages;
   }
   populate(block: number, mask: PageMask, at: number): number {
+    const bits = this.#residence.block(block);
     let pages = 0;
     forEachPage(mask, (page) => {
-      if (this.residence(block * BLOCK + page) !== 0) return;
-      this.#residence.set(block * BLOCK + page, 1 << at);
+      if (bits[page] !== 0) return;
+      bits[page] = 1 << at;
       pages++;
     });
     this.#add(at === 0 ? 'populate.host' : 'populate.device', pages);
     return pages;
   }
   discard(block: number, mask: PageMask, at?: number): void {
-    forEachPage(mask, (inBlock) => {
-      const page = block * BLOCK + inBlock;
-      const left = at === undefined ? 0 : this.residence(page) & ~(1 << at);
-      if (left === 0) this.#residence.delete(page);
-      else this.#residence.set(page, left);
+    const bits = this.#residence.block(block);
+    forEachPage(mask, (page) => {
+      bits[page] = at === undefined ? 0 : bits[page] & ~(1 << at);
     });
   }
   map(actor: number, block: number, mask: PageMask, rights: Rights, entries: number): void {
-    forEachPage(mask, (page) => this.#rights[actor].set(block * BLOCK + page, rights));
+    const held = this.#rights[actor].block(block);
+    forEachPage(mask, (page) => {
+      held[page] = rights;
+    });
     this.#add(`map.${actor}`, entries);
   }
   unmap(actor: number, block: number, mask: PageMask): void {
-    forEachPage(mask, (page) => this.#rights[actor].delete(block * BLOCK + page));
+    const held = this.#rights[actor].block(block);
+    forEachPage(mask, (page) => {
+      held[page] = 0;
+    });
   }
   beginMigration(): void {}
   tlbInvalidate(): void {}
