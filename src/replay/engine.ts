@@ -264,10 +264,10 @@ class Pass {
       const start = this.space.slotBlock[slot] * BLOCK_PAGES;
       const first = Math.max(event.firstPage - start, 0);
       const last = Math.min(event.lastPage - start, BLOCK_PAGES - 1);
-      for (const lane of this.lanes) lane.machine.forgetMarks(slot, setRange(mask, first, last));
+      for (const lane of this.lanes) lane.machine.pages.forgetMarks(slot, setRange(mask, first, last));
     }
     this.space.free(index, event.firstPage, event.lastPage, (slot) => {
-      for (const lane of this.lanes) lane.machine.clearSlot(slot);
+      for (const lane of this.lanes) lane.machine.pages.clearSlot(slot);
     });
     if (this.options.check) {
       const live = this.space.slotsIn(0, Number.MAX_SAFE_INTEGER);

@@ -86,7 +86,7 @@ export class InFlight {
   /** While a page waits, every touch of it by any actor must come here. */
   private clearForWaiting(device: number, slot: number, inBlock: number, id: number): void {
     this.onePage.fill(0);
-    this.machine.unsettleActor(device, slot, addPage(this.onePage, inBlock));
+    this.machine.pages.unsettleActor(device, slot, addPage(this.onePage, inBlock));
     this.mmu.clearPage(id, this.laneBit);
     this.mmu.waiting[id] |= this.laneBit;
   }

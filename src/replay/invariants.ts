@@ -12,15 +12,18 @@ export function checkAfterCall(lane: LaneRun, record: number): void {
     throw new InvariantError(lane.index, record, invariant, `${lane.spec.model.name}: ${detail}`);
   };
   for (let d = 1; d < machine.actors.length; d++) {
-    const resident = machine.residentPages[d] * PAGE_BYTES;
+    const resident = machine.pages.residentPages[d] * PAGE_BYTES;
     const name = machine.actors[d];
-    if (machine.allocated[d] > machine.effective[d]) {
-      broken('allocated <= effective capacity', `${name}: ${machine.allocated[d]} > ${machine.effective[d]}`);
+    if (machine.memory.allocated[d] > machine.memory.effective[d]) {
+      broken(
+        'allocated <= effective capacity',
+        `${name}: ${machine.memory.allocated[d]} > ${machine.memory.effective[d]}`,
+      );
     }
-    if (resident > machine.allocated[d]) {
-      broken('resident <= allocated', `${name}: ${resident} > ${machine.allocated[d]}`);
+    if (resident > machine.memory.allocated[d]) {
+      broken('resident <= allocated', `${name}: ${resident} > ${machine.memory.allocated[d]}`);
     }
-    if (machine.allocated[d] < 0) broken('allocated >= 0', `${name}: ${machine.allocated[d]}`);
+    if (machine.memory.allocated[d] < 0) broken('allocated >= 0', `${name}: ${machine.memory.allocated[d]}`);
   }
   const moved = books[M['migration.h2d.bytes']] + books[M['migration.d2h.bytes']] + books[M['migration.d2d.bytes']];
   let byTrigger = 0;
@@ -48,14 +51,15 @@ export function checkSlots(lane: LaneRun, slots: readonly number[], record: numb
       const i = slot * MASK_WORDS + w;
       let anywhere = 0;
       for (let l = 0; l < machine.actors.length; l++) {
-        const here = machine.resident[l][i] ?? 0;
+        const here = machine.pages.resident[l][i] ?? 0;
         residentPages[l] += popcount32(here);
         anywhere |= here;
       }
       resident |= anywhere;
       for (let a = 0; a < machine.actors.length; a++) {
-        const writable = machine.writable[a][i] ?? 0;
-        if ((writable & ~(machine.readable[a][i] ?? 0)) !== 0) broken('writable pages are readable', `block ${page}`);
+        const writable = machine.pages.writable[a][i] ?? 0;
+        if ((writable & ~(machine.pages.readable[a][i] ?? 0)) !== 0)
+          broken('writable pages are readable', `block ${page}`);
         if ((writable & ~anywhere) !== 0) {
           broken('a writable mapping has a page behind it', `${machine.actors[a]}, pages from ${page + w * 32}`);
         }
@@ -66,10 +70,10 @@ export function checkSlots(lane: LaneRun, slots: readonly number[], record: numb
     }
   }
   for (let l = 0; l < residentPages.length; l++) {
-    if (residentPages[l] === machine.residentPages[l]) continue;
+    if (residentPages[l] === machine.pages.residentPages[l]) continue;
     broken(
       'resident pages are counted',
-      `${machine.actors[l]}: ${machine.residentPages[l]} counted, ${residentPages[l]} there`,
+      `${machine.actors[l]}: ${machine.pages.residentPages[l]} counted, ${residentPages[l]} there`,
     );
   }
 }

@@ -200,7 +200,7 @@ export class LaneRun {
       }
       // Read-mapped remotely, say: the running counts must not take this touch for done.
       this.onePage.fill(0);
-      machine.unsettleActor(HOST, slot, addPage(this.onePage, inBlock));
+      machine.pages.unsettleActor(HOST, slot, addPage(this.onePage, inBlock));
       const startNs = machine.clockNs;
       machine.books[M['faults.host']]++;
       if (machine.residence(page) === 0) machine.books[M['faults.host.firstTouch']]++;
@@ -333,7 +333,7 @@ export class LaneRun {
       inFlight.waitAllDeferred();
     } while (inFlight.oldestPending() >= 0);
     inFlight.inContext(null, () => this.hooks.finish?.());
-    for (const slot of machine.space.slotsIn(0, Number.MAX_SAFE_INTEGER)) machine.settleAll(slot);
+    for (const slot of machine.space.slotsIn(0, Number.MAX_SAFE_INTEGER)) machine.pages.settleAll(slot);
     this.afterCall(-1);
   }
 }

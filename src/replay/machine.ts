@@ -1,15 +1,13 @@
 /**
- * The machine of one run: what is where, who has it mapped, memory taken, links, clock and books. It does what a model
- * asks through `Core`, charges and counts it. It decides nothing and raises no fault (`lane-faults.ts` does).
- *
- * State is a bit a page, in sixteen words a block slot, one array a location and kind. The shared MMU words of the pass
- * (`mmu.ts`) are a cache of it: a bit there promises that a touch needs no attention, so whatever changes a mapping or
- * a residence clears them first.
+ * The machine of one run as its model sees it: `Core`. It does what the model asks, charges and counts it. It decides
+ * nothing and raises no fault (`in-flight.ts` does).
  */
-import { copyNs, type LinkSpeed, type Platform } from '../platforms/platform.ts';
+import { copyNs, type Platform } from '../platforms/platform.ts';
 import type { AddressSpace } from './address-space.ts';
+import { DeviceMemory } from './device-memory.ts';
 import { EventStream } from './event-stream.ts';
 import type { EventLine, LaneSpec } from './lane.ts';
+import { Links, runNs } from './links.ts';
 import {
   BLOCK_PAGES,
   countPages,
@@ -35,11 +33,11 @@ import {
   type Rights,
   type Vma,
 } from './model.ts';
+import { firstPageOf, PageState } from './page-state.ts';
 import { Timers } from './timers.ts';
 
 export class Machine implements Core {
   readonly platform: Platform;
-  readonly actors: readonly string[];
   readonly inFlight: number;
   readonly capacityBytes: readonly number[];
   readonly host: { readonly pageBytes: number; readonly zeroPage: boolean };
@@ -49,6 +47,9 @@ export class Machine implements Core {
   readonly parameters: Record<string, ParameterValue>;
   readonly warnings: string[] = [];
   readonly events: EventStream;
+  readonly pages: PageState;
+  readonly memory: DeviceMemory;
+  private readonly links: Links;
 
   clockNs: number;
   readonly delayNs: Float64Array;
@@ -60,73 +61,36 @@ export class Machine implements Core {
   /** Set when a delay or a due time may have changed: the pass then works out its limits anew. */
   limitsChanged = true;
 
-  // One word array a location (or actor) and kind; index = slot * 16 + word.
-  readonly resident: Int32Array[] = [];
-  readonly readable: Int32Array[] = [];
-  readonly writable: Int32Array[] = [];
-  readonly atomics: Int32Array[] = [];
-  readonly speculated: Int32Array[] = [];
-  readonly evictedFrom: Int32Array[] = [];
-  /** Remote pages whose touches the shared running counts book (see `settleRemote`). */
-  readonly remoteSettled: Int32Array[] = [];
-  /** Remote touches left until the hook `counter`, by slot; 0 = not armed. */
-  readonly counterLeft: Int32Array[] = [];
-  private slotRoom: number;
-  private readonly tellsAtomics: boolean;
-
-  readonly residentPages: Float64Array;
-  readonly peakResidentPages: Float64Array;
-  readonly allocated: Float64Array;
-  readonly peakAllocated: Float64Array;
-  readonly effective: number[];
-  capacityRounded = false;
-
-  /** When each (from, to) link and each zeroing engine (at, at) is free of queued work. */
-  private readonly linkFreeNs: Float64Array;
   private migrationArmed = false;
   private readonly candidates = newMask();
   private readonly sources: PageMask[];
   private readonly plain = newMask();
-  private readonly had = newMask();
+  private readonly scratch = newMask();
 
   constructor(
-    readonly spec: LaneSpec,
-    actors: readonly string[],
+    spec: LaneSpec,
+    readonly actors: readonly string[],
     startNs: number,
     readonly space: AddressSpace,
-    readonly mmu: Mmu,
+    mmu: Mmu,
     /** Bit of this run in the shared words. */
-    readonly laneBit: number,
+    laneBit: number,
     listener: ((event: EventLine) => void) | null,
   ) {
-    this.tellsAtomics = spec.model.atomics === true;
+    const n = actors.length;
     this.platform = spec.platform;
-    this.actors = actors;
     this.inFlight = spec.inFlight;
     this.capacityBytes = spec.capacityBytes ?? actors.map(() => Number.POSITIVE_INFINITY);
     this.host = spec.host;
     this.parameters = { ...spec.parameters };
     this.events = new EventStream(actors, listener);
+    this.pages = new PageState(n, spec.model.atomics === true, space, mmu, laneBit, this.books);
+    this.memory = new DeviceMemory(this.capacityBytes);
+    this.links = new Links(n, spec.platform);
     this.clockNs = startNs;
-    const n = actors.length;
     this.delayNs = new Float64Array(n);
     this.revisit = new Uint8Array(n);
-    this.residentPages = new Float64Array(n);
-    this.peakResidentPages = new Float64Array(n);
-    this.allocated = new Float64Array(n);
-    this.peakAllocated = new Float64Array(n);
-    this.effective = actors.map((_, i) => (i === HOST ? Number.POSITIVE_INFINITY : this.capacityBytes[i]));
-    this.linkFreeNs = new Float64Array(n * n);
     this.sources = actors.map(() => newMask());
-    this.slotRoom = space.slotCapacity;
-    for (const kind of this.stateByActor()) for (let a = 0; a < n; a++) kind.push(new Int32Array(this.slotRoom * 16));
-    for (let a = 0; a < n; a++) this.counterLeft.push(new Int32Array(this.slotRoom));
-  }
-
-  private stateByActor(): Int32Array[][] {
-    const kinds = [this.resident, this.readable, this.writable, this.speculated, this.evictedFrom, this.remoteSettled];
-    if (this.tellsAtomics) kinds.push(this.atomics);
-    return kinds;
   }
 
   // --- clock -----------------------------------------------------------------------------------------------------
@@ -139,9 +103,7 @@ export class Machine implements Core {
   }
 
   drain(): void {
-    for (let i = 0; i < this.linkFreeNs.length; i++) {
-      if (this.linkFreeNs[i] > this.clockNs) this.clockNs = this.linkFreeNs[i];
-    }
+    this.clockNs = Math.max(this.clockNs, this.links.idleNs);
   }
 
   stall(actor: number, ns: number): void {
@@ -172,53 +134,36 @@ export class Machine implements Core {
   }
 
   residence(page: number): number {
-    const slot = this.space.findSlot(Math.floor(page / BLOCK_PAGES));
-    if (slot < 0 || slot >= this.slotRoom) return 0;
+    const slot = this.pages.find(Math.floor(page / BLOCK_PAGES));
+    if (slot < 0) return 0;
     const inBlock = page % BLOCK_PAGES;
-    return this.residenceAt(slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
-  }
-
-  residenceAt(word: number, bit: number): number {
-    let where = 0;
-    for (let l = 0; l < this.resident.length; l++) if ((this.resident[l][word] & bit) !== 0) where |= 1 << l;
-    return where;
+    return this.pages.residenceAt(slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
   }
 
   mapping(actor: number, page: number): Rights {
-    const slot = this.space.findSlot(Math.floor(page / BLOCK_PAGES));
-    if (slot < 0 || slot >= this.slotRoom) return RIGHTS.none;
+    const slot = this.pages.find(Math.floor(page / BLOCK_PAGES));
+    if (slot < 0) return RIGHTS.none;
     const inBlock = page % BLOCK_PAGES;
-    const word = slot * MASK_WORDS + (inBlock >> 5);
-    const bit = 1 << (inBlock & 31);
-    if ((this.readable[actor][word] & bit) === 0) return RIGHTS.none;
-    if ((this.writable[actor][word] & bit) === 0) return RIGHTS.read;
-    return this.tellsAtomics && (this.atomics[actor][word] & bit) !== 0 ? RIGHTS.atomic : RIGHTS.write;
+    return this.pages.rightsAt(actor, slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
   }
 
   residentMask(location: number, block: number, out: PageMask): PageMask {
-    return this.readWords(this.resident[location], block, out);
+    return this.pages.read(this.pages.resident[location], block, out);
   }
 
   mappedMask(actor: number, block: number, out: PageMask, rights: Rights = RIGHTS.read): PageMask {
-    const atomic = rights === RIGHTS.atomic && this.tellsAtomics;
-    const words = rights === RIGHTS.read ? this.readable : atomic ? this.atomics : this.writable;
-    return this.readWords(words[actor], block, out);
+    const { readable, writable, atomics, tellsAtomics } = this.pages;
+    const atomic = rights === RIGHTS.atomic && tellsAtomics;
+    const words = rights === RIGHTS.read ? readable : atomic ? atomics : writable;
+    return this.pages.read(words[actor], block, out);
   }
 
   untouchedSpeculationMask(device: number, block: number, out: PageMask): PageMask {
-    return this.readWords(this.speculated[device], block, out);
+    return this.pages.read(this.pages.speculated[device], block, out);
   }
 
   residentBytes(location: number): number {
-    return this.residentPages[location] * PAGE_BYTES;
-  }
-
-  private readWords(words: Int32Array, block: number, out: PageMask): PageMask {
-    const slot = this.space.findSlot(block);
-    if (slot < 0 || slot >= this.slotRoom) return out.fill(0);
-    const base = slot * MASK_WORDS;
-    for (let w = 0; w < MASK_WORDS; w++) out[w] = words[base + w];
-    return out;
+    return this.pages.residentPages[location] * PAGE_BYTES;
   }
 
   // --- data ------------------------------------------------------------------------------------------------------
@@ -238,23 +183,12 @@ export class Machine implements Core {
   }
 
   move(block: number, mask: PageMask, to: number, trigger: Trigger, options?: MoveOptions): number {
-    const slot = this.slotOf(block);
-    const base = slot * MASK_WORDS;
-    const there = this.resident[to];
-    const { candidates, sources } = this;
-    for (let w = 0; w < MASK_WORDS; w++) {
-      let left = mask[w] & ~there[base + w];
-      candidates[w] = 0;
-      for (let l = 0; l < sources.length; l++) {
-        const from = left & this.resident[l][base + w];
-        sources[l][w] = from;
-        candidates[w] |= from;
-        left &= ~from;
-      }
-    }
+    const { candidates, sources, pages } = this;
+    const slot = pages.slotOf(block);
+    this.findSources(slot, mask, to);
     if (options?.keepSource !== true) this.dropOtherCopies(slot, mask, to);
     if (isEmptyMask(candidates)) return 0;
-    this.unsettle(slot, candidates);
+    pages.unsettle(slot, candidates);
     this.countMigration();
 
     const speculative = options?.speculative;
@@ -273,19 +207,37 @@ export class Machine implements Core {
     return copied;
   }
 
+  /** Fills `candidates` with the pages of the mask that are elsewhere, and `sources` with where each is read from. */
+  private findSources(slot: number, mask: PageMask, to: number): void {
+    const { candidates, sources } = this;
+    const { resident } = this.pages;
+    const base = slot * MASK_WORDS;
+    for (let w = 0; w < MASK_WORDS; w++) {
+      let left = mask[w] & ~resident[to][base + w];
+      candidates[w] = 0;
+      for (let l = 0; l < sources.length; l++) {
+        const from = left & resident[l][base + w];
+        sources[l][w] = from;
+        candidates[w] |= from;
+        left &= ~from;
+      }
+    }
+  }
+
   /** Pages of the mask that are at `to` already lose every other copy. */
   private dropOtherCopies(slot: number, mask: PageMask, to: number): void {
+    const { pages, scratch } = this;
     const base = slot * MASK_WORDS;
     let any = 0;
     for (let w = 0; w < MASK_WORDS; w++) {
       let others = 0;
-      for (let l = 0; l < this.resident.length; l++) if (l !== to) others |= this.resident[l][base + w];
-      this.had[w] = mask[w] & this.resident[to][base + w] & others;
-      any |= this.had[w];
+      for (let l = 0; l < this.actors.length; l++) if (l !== to) others |= pages.resident[l][base + w];
+      scratch[w] = mask[w] & pages.resident[to][base + w] & others;
+      any |= scratch[w];
     }
     if (any === 0) return;
-    this.unsettle(slot, this.had);
-    for (let l = 0; l < this.resident.length; l++) if (l !== to) this.forget(l, slot, this.had);
+    pages.unsettle(slot, scratch);
+    for (let l = 0; l < this.actors.length; l++) if (l !== to) pages.forget(l, slot, scratch);
   }
 
   private copyRun(
@@ -297,55 +249,68 @@ export class Machine implements Core {
     trigger: Trigger,
     options: MoveOptions | undefined,
   ): void {
-    const pages = last - first + 1;
-    const perCopy = options?.pagesPerCopy ?? BLOCK_PAGES;
+    const n = last - first + 1;
     const staged = options?.staged === true && from !== HOST && to !== HOST;
-    let ns: number;
-    let lastLegNs = 0;
     if (staged) {
-      const { d2h, h2d } = this.platform.link;
-      ns = runNs(d2h, pages, perCopy) + runNs(h2d, pages, perCopy);
-      lastLegNs = copyNs(h2d, (pages % perCopy || perCopy) * PAGE_BYTES);
-      this.bookCopy(from, HOST, pages, trigger);
-      this.bookCopy(HOST, to, pages, trigger);
-    } else {
-      ns = runNs(this.linkOf(from, to), pages, perCopy);
-      this.bookCopy(from, to, pages, trigger);
-    }
-    const startNs = this.occupy(from, to, ns, lastLegNs, options?.timing ?? 'wait');
-    this.books[M['time.link.busy.ns']] += ns;
+      this.bookCopy(from, HOST, n, trigger);
+      this.bookCopy(HOST, to, n, trigger);
+    } else this.bookCopy(from, to, n, trigger);
+    const perCopy = options?.pagesPerCopy ?? BLOCK_PAGES;
+    const [startNs, ns] = this.chargeCopy(n, from, to, perCopy, staged, options?.timing ?? 'wait');
 
-    if (trigger === 'eviction') this.books[M['evictions.bytes']] += pages * PAGE_BYTES * (staged ? 2 : 1);
+    const { pages } = this;
     const base = slot * MASK_WORDS;
     for (let w = first >> 5; w <= last >> 5; w++) {
       let bits = -1;
       if (w === first >> 5) bits &= -1 << (first & 31);
       if (w === last >> 5) bits &= -1 >>> (31 - (last & 31));
-      const back = this.evictedFrom[to][base + w] & bits;
-      if (back !== 0) {
-        this.books[M['thrash.pages']] += popcount32(back);
-        this.evictedFrom[to][base + w] &= ~back;
-      }
-      if (trigger === 'eviction' && from !== HOST) this.evictedFrom[from][base + w] |= bits;
-      if (trigger === 'speculation') this.speculated[to][base + w] |= bits;
-      else this.speculated[to][base + w] &= ~bits;
-      this.resident[to][base + w] |= bits;
+      this.markCopied(base + w, bits, from, to, trigger);
+      pages.resident[to][base + w] |= bits;
       if (options?.keepSource === true) continue;
-      for (let l = 0; l < this.resident.length; l++) {
-        if (l === to) continue;
-        const gone = this.resident[l][base + w] & bits;
-        if (gone === 0) continue;
-        this.resident[l][base + w] &= ~gone;
-        this.speculated[l][base + w] &= ~gone;
-        this.residentPages[l] -= popcount32(gone);
-      }
+      for (let l = 0; l < this.actors.length; l++) if (l !== to) pages.forgetWord(l, base + w, bits);
     }
-    this.addResident(to, pages);
-    if (trigger === 'speculation') this.books[M['speculation.pages']] += pages;
+    pages.addResident(to, n);
+    if (trigger === 'speculation') this.books[M['speculation.pages']] += n;
     if (this.events.on) {
-      const page = this.space.slotBlock[slot] * BLOCK_PAGES + first;
-      this.events.emit('migrate', to, page, pages * PAGE_BYTES, startNs, ns, { from, to, trigger });
+      const page = firstPageOf(this.space, slot) + first;
+      this.events.emit('migrate', to, page, n * PAGE_BYTES, startNs, ns, { from, to, trigger });
     }
+  }
+
+  /** Marks and counts of pages that an eviction took or brings back, and of guesses. */
+  private markCopied(word: number, bits: number, from: number, to: number, trigger: Trigger): void {
+    const { evictedFrom, speculated } = this.pages;
+    const back = evictedFrom[to][word] & bits;
+    if (back !== 0) {
+      this.books[M['thrash.pages']] += popcount32(back);
+      evictedFrom[to][word] &= ~back;
+    }
+    if (trigger === 'eviction' && from !== HOST) evictedFrom[from][word] |= bits;
+    if (trigger === 'speculation') speculated[to][word] |= bits;
+    else speculated[to][word] &= ~bits;
+  }
+
+  /** Start and length of the copy of one contiguous run; moves the clock when the model waits for it. */
+  private chargeCopy(
+    pages: number,
+    from: number,
+    to: number,
+    perCopy: number,
+    staged: boolean,
+    timing: 'wait' | 'queue' | 'none',
+  ): [startNs: number, ns: number] {
+    const { d2h, h2d } = this.platform.link;
+    const ns = staged
+      ? runNs(d2h, pages, perCopy) + runNs(h2d, pages, perCopy)
+      : runNs(this.links.speedOf(from, to), pages, perCopy);
+    this.books[M['time.link.busy.ns']] += ns;
+    if (timing === 'none') return [this.clockNs, ns];
+    const lastLegNs = copyNs(h2d, (pages % perCopy || perCopy) * PAGE_BYTES);
+    const startNs = staged
+      ? this.links.occupyStaged(from, to, ns, lastLegNs, this.clockNs)
+      : this.links.occupy(from, to, ns, this.clockNs);
+    if (timing === 'wait') this.clockNs = startNs + ns;
+    return [startNs, ns];
   }
 
   private bookCopy(from: number, to: number, pages: number, trigger: Trigger): void {
@@ -362,88 +327,53 @@ export class Machine implements Core {
       books[M['migration.d2d.pages']] += pages;
     }
     books[BY_TRIGGER[trigger]] += bytes;
-  }
-
-  private linkOf(from: number, to: number): LinkSpeed {
-    const { link } = this.platform;
-    return to === HOST ? link.d2h : from === HOST ? link.h2d : link.d2d;
-  }
-
-  /**
-   * Puts `ns` of work on the link from..to and gives its start. Staged copies (`lastLegNs` > 0) go over the host: the
-   * first leg's link is free again when the last leg of the last piece begins.
-   */
-  private occupy(from: number, to: number, ns: number, lastLegNs: number, timing: 'wait' | 'queue' | 'none'): number {
-    if (timing === 'none') return this.clockNs;
-    const n = this.actors.length;
-    const one = lastLegNs > 0 ? from * n + HOST : from * n + to;
-    const two = lastLegNs > 0 ? HOST * n + to : one;
-    const startNs = Math.max(this.clockNs, this.linkFreeNs[one], this.linkFreeNs[two]);
-    this.linkFreeNs[one] = startNs + ns - lastLegNs;
-    this.linkFreeNs[two] = startNs + ns;
-    if (timing === 'wait') this.clockNs = startNs + ns;
-    return startNs;
+    if (trigger === 'eviction') books[M['evictions.bytes']] += bytes;
   }
 
   populate(block: number, mask: PageMask, at: number, options?: Pick<MoveOptions, 'timing'>): number {
-    const slot = this.slotOf(block);
+    const { pages } = this;
+    const slot = pages.slotOf(block);
     const base = slot * MASK_WORDS;
     const fresh = this.candidates;
-    for (let w = 0; w < MASK_WORDS; w++) {
-      let somewhere = 0;
-      for (let l = 0; l < this.resident.length; l++) somewhere |= this.resident[l][base + w];
-      fresh[w] = mask[w] & ~somewhere;
-    }
-    const pages = countPages(fresh);
-    if (pages === 0) return 0;
-    this.unsettle(slot, fresh);
+    for (let w = 0; w < MASK_WORDS; w++) fresh[w] = mask[w] & ~pages.anywhere(base + w);
+    const n = countPages(fresh);
+    if (n === 0) return 0;
+    pages.unsettle(slot, fresh);
     this.countMigration();
-    const startNs = this.clockNs;
-    const speed = at === HOST ? this.platform.host.zeroBytesPerNs : this.platform.device.zeroBytesPerNs;
-    this.occupy(at, at, Math.round((pages * PAGE_BYTES) / speed), 0, options?.timing ?? 'wait');
-    const words = this.resident[at];
+    const calledNs = this.clockNs;
+    this.chargeZeroing(n, at, options?.timing ?? 'wait');
     for (let w = 0; w < MASK_WORDS; w++) {
-      words[base + w] |= fresh[w];
-      this.speculated[at][base + w] &= ~fresh[w];
+      pages.resident[at][base + w] |= fresh[w];
+      pages.speculated[at][base + w] &= ~fresh[w];
     }
-    this.addResident(at, pages);
-    this.books[at === HOST ? M['populate.host.pages'] : M['populate.device.pages']] += pages;
-    if (this.events.on) this.emitRuns('populate', at, slot, fresh, startNs, { to: at });
-    return pages;
+    pages.addResident(at, n);
+    this.books[at === HOST ? M['populate.host.pages'] : M['populate.device.pages']] += n;
+    if (this.events.on) this.emitRuns('populate', at, slot, fresh, calledNs, { to: at });
+    return n;
+  }
+
+  private chargeZeroing(pages: number, at: number, timing: 'wait' | 'queue' | 'none'): void {
+    if (timing === 'none') return;
+    const speed = at === HOST ? this.platform.host.zeroBytesPerNs : this.platform.device.zeroBytesPerNs;
+    const ns = Math.round((pages * PAGE_BYTES) / speed);
+    const startNs = this.links.occupy(at, at, ns, this.clockNs);
+    if (timing === 'wait') this.clockNs = startNs + ns;
   }
 
   discard(block: number, mask: PageMask, at?: number): void {
-    const slot = this.space.findSlot(block);
-    if (slot < 0 || slot >= this.slotRoom) return;
-    this.unsettle(slot, mask);
-    for (let l = 0; l < this.resident.length; l++) if (at === undefined || at === l) this.forget(l, slot, mask);
-  }
-
-  private forget(location: number, slot: number, mask: PageMask): void {
-    const base = slot * MASK_WORDS;
-    for (let w = 0; w < MASK_WORDS; w++) {
-      const gone = this.resident[location][base + w] & mask[w];
-      if (gone === 0) continue;
-      this.resident[location][base + w] &= ~gone;
-      this.speculated[location][base + w] &= ~gone;
-      this.residentPages[location] -= popcount32(gone);
-    }
-  }
-
-  private addResident(location: number, pages: number): void {
-    this.residentPages[location] += pages;
-    if (this.residentPages[location] > this.peakResidentPages[location]) {
-      this.peakResidentPages[location] = this.residentPages[location];
-    }
+    const slot = this.pages.find(block);
+    if (slot < 0) return;
+    this.pages.unsettle(slot, mask);
+    for (let l = 0; l < this.actors.length; l++) if (at === undefined || at === l) this.pages.forget(l, slot, mask);
   }
 
   transfer(from: number, to: number, bytes: number): void {
     if (from === to) return;
-    const ns = copyNs(this.linkOf(from, to), bytes);
-    const startNs = this.occupy(from, to, ns, 0, 'wait');
-    const direction =
-      to === HOST ? 'migration.d2h.bytes' : from === HOST ? 'migration.h2d.bytes' : 'migration.d2d.bytes';
-    this.books[M[direction]] += bytes;
+    const ns = copyNs(this.links.speedOf(from, to), bytes);
+    const startNs = this.links.occupy(from, to, ns, this.clockNs);
+    this.clockNs = startNs + ns;
+    const direction = to === HOST ? 'd2h' : from === HOST ? 'h2d' : 'd2d';
+    this.books[M[`migration.${direction}.bytes`]] += bytes;
     this.books[BY_TRIGGER.copy] += bytes;
     this.books[M['time.link.busy.ns']] += ns;
     this.events.emit('migrate', to, null, bytes, startNs, ns, { from, to, trigger: 'copy' });
@@ -451,37 +381,22 @@ export class Machine implements Core {
 
   // --- page tables -----------------------------------------------------------------------------------------------
   map(actor: number, block: number, mask: PageMask, rights: Rights, entries: number): void {
-    const slot = this.slotOf(block);
-    const base = slot * MASK_WORDS;
-    this.unsettleActor(actor, slot, mask);
-    const read = this.readable[actor];
-    const write = this.writable[actor];
-    for (let w = 0; w < MASK_WORDS; w++) {
-      const bits = mask[w];
-      if (bits === 0) continue;
-      if (rights >= RIGHTS.read) read[base + w] |= bits;
-      else read[base + w] &= ~bits;
-      if (rights >= RIGHTS.write) write[base + w] |= bits;
-      else write[base + w] &= ~bits;
-      if (!this.tellsAtomics) continue;
-      if (rights >= RIGHTS.atomic) this.atomics[actor][base + w] |= bits;
-      else this.atomics[actor][base + w] &= ~bits;
-    }
+    const slot = this.pages.slotOf(block);
+    this.pages.setRights(actor, slot, mask, rights);
     if (actor !== HOST) this.books[M['map.operations']] += entries;
     if (this.events.on) this.emitMapped(actor, slot, mask);
   }
 
   private emitMapped(actor: number, slot: number, mask: PageMask): void {
+    const { pages } = this;
     const base = slot * MASK_WORDS;
     const remote = newMask();
     const local = newMask();
     for (let w = 0; w < MASK_WORDS; w++) {
-      let somewhere = 0;
-      for (let l = 0; l < this.resident.length; l++) somewhere |= this.resident[l][base + w];
-      remote[w] = mask[w] & somewhere & ~this.resident[actor][base + w];
+      remote[w] = mask[w] & pages.anywhere(base + w) & ~pages.resident[actor][base + w];
       local[w] = mask[w] & ~remote[w];
     }
-    const page = this.space.slotBlock[slot] * BLOCK_PAGES;
+    const page = firstPageOf(this.space, slot);
     for (let first = nextPage(mask, 0); first >= 0; ) {
       const isRemote = (remote[first >> 5] & (1 << (first & 31))) !== 0;
       const last = endOfRun(isRemote ? remote : local, first);
@@ -492,35 +407,15 @@ export class Machine implements Core {
   }
 
   unmap(actor: number, block: number, mask: PageMask, calls?: number): void {
-    const metric = actor === HOST ? M['unmap.host.operations'] : M['unmap.device.operations'];
-    const slot = this.space.findSlot(block);
-    if (slot < 0 || slot >= this.slotRoom) {
-      this.books[metric] += calls ?? 0;
-      return;
-    }
-    const base = slot * MASK_WORDS;
-    const { had } = this;
-    let any = 0;
-    for (let w = 0; w < MASK_WORDS; w++) any |= had[w] = mask[w] & this.readable[actor][base + w];
-    if (any === 0) {
-      this.books[metric] += calls ?? 0;
-      return;
-    }
-    this.books[metric] += calls ?? countRuns(had);
-    if (this.events.on) this.emitRuns('unmap', actor, slot, had, this.clockNs);
-    this.takeRights(actor, slot, had);
-  }
-
-  /** Takes all rights on pages that are mapped. */
-  private takeRights(actor: number, slot: number, mapped: PageMask): void {
-    this.unsettleActor(actor, slot, mapped);
-    const base = slot * MASK_WORDS;
-    for (let w = 0; w < MASK_WORDS; w++) {
-      const bits = mapped[w];
-      this.readable[actor][base + w] &= ~bits;
-      this.writable[actor][base + w] &= ~bits;
-      if (this.tellsAtomics) this.atomics[actor][base + w] &= ~bits;
-    }
+    const { scratch } = this;
+    this.mappedMask(actor, block, scratch);
+    for (let w = 0; w < MASK_WORDS; w++) scratch[w] &= mask[w];
+    this.books[actor === HOST ? M['unmap.host.operations'] : M['unmap.device.operations']] +=
+      calls ?? countRuns(scratch);
+    if (isEmptyMask(scratch)) return;
+    const slot = this.pages.find(block);
+    if (this.events.on) this.emitRuns('unmap', actor, slot, scratch, this.clockNs);
+    this.pages.setRights(actor, slot, scratch, RIGHTS.none);
   }
 
   tlbInvalidate(_device: number): void {
@@ -534,26 +429,23 @@ export class Machine implements Core {
 
   // --- device memory ---------------------------------------------------------------------------------------------
   reserve(device: number, bytes: number): boolean {
-    if (this.allocated[device] + bytes > this.effective[device]) return false;
-    this.allocated[device] += bytes;
-    if (this.allocated[device] > this.peakAllocated[device]) this.peakAllocated[device] = this.allocated[device];
-    return true;
+    return this.memory.reserve(device, bytes);
   }
 
   release(device: number, bytes: number): void {
-    this.allocated[device] -= bytes;
+    this.memory.release(device, bytes);
   }
 
   allocatedBytes(device: number): number {
-    return this.allocated[device];
+    return this.memory.allocated[device];
   }
 
   setEffectiveCapacity(device: number, bytes: number): void {
-    this.effective[device] = bytes;
+    this.memory.effective[device] = bytes;
   }
 
   effectiveCapacity(device: number): number {
-    return this.effective[device];
+    return this.memory.effective[device];
   }
 
   metadataBytes(bytes: number): void {
@@ -569,14 +461,11 @@ export class Machine implements Core {
 
   // --- access counters -------------------------------------------------------------------------------------------
   armCounter(device: number, block: number, threshold: number): void {
-    const slot = this.slotOf(block);
-    this.counterLeft[device][slot] = threshold;
-    this.unsettleActor(device, slot, EVERY_PAGE);
+    this.pages.arm(device, block, threshold);
   }
 
   disarmCounter(device: number, block: number): void {
-    const slot = this.space.findSlot(block);
-    if (slot >= 0 && slot < this.slotRoom) this.counterLeft[device][slot] = 0;
+    this.pages.disarm(device, block);
   }
 
   // --- books -----------------------------------------------------------------------------------------------------
@@ -600,89 +489,6 @@ export class Machine implements Core {
     this.events.emit(kind, actor, page, sizeBytes, this.clockNs, 0);
   }
 
-  // --- the cache in front: shared MMU words and running counts -----------------------------------------------------
-  /** Before anything about these pages changes: every actor's next touch of them looks again. */
-  unsettle(slot: number, mask: PageMask): void {
-    for (let actor = 0; actor < this.actors.length; actor++) this.unsettleActor(actor, slot, mask);
-  }
-
-  unsettleActor(actor: number, slot: number, mask: PageMask): void {
-    const base = slot * MASK_WORDS;
-    const read = this.readable[actor];
-    let mapped = 0;
-    for (let w = 0; w < MASK_WORDS; w++) mapped |= read[base + w] & mask[w];
-    if (mapped === 0) return;
-    this.mmu.clear(actor, slot, mask, this.laneBit);
-    const settled = this.remoteSettled[actor];
-    for (let w = 0; w < MASK_WORDS; w++) {
-      const bits = settled[base + w] & mask[w];
-      if (bits === 0) continue;
-      settled[base + w] &= ~bits;
-      for (let rest = bits; rest !== 0; rest &= rest - 1) {
-        this.bookRemote(actor, this.space.idIn(slot, (w << 5) + 31 - Math.clz32(rest & -rest)), 1);
-      }
-    }
-  }
-
-  /**
-   * Remote touches are not counted one by one: the touches of a page are the same in every run, so the pass keeps one
-   * running count a page and actor. A run takes it away when it begins to rely on it, and adds it when it stops.
-   */
-  bookRemote(actor: number, id: number, sign: 1 | -1): void {
-    const host = actor === HOST;
-    this.books[host ? M['remote.host.accesses'] : M['remote.device.accesses']] += sign * this.mmu.touches[actor][id];
-    this.books[host ? M['remote.host.bytes'] : M['remote.device.bytes']] += sign * this.mmu.bytes[actor][id];
-  }
-
-  /** End of the trace: what the running counts hold of this block is booked. */
-  settleAll(slot: number): void {
-    if (slot < this.slotRoom) this.unsettle(slot, EVERY_PAGE);
-  }
-
-  /** The last allocation of a block is gone: nothing of it is left, uncounted. */
-  clearSlot(slot: number): void {
-    if (slot >= this.slotRoom) return;
-    this.wipe(slot, EVERY_PAGE);
-  }
-
-  /** Freed pages: a later allocation there has no history. */
-  forgetMarks(slot: number, mask: PageMask): void {
-    if (slot >= this.slotRoom) return;
-    const base = slot * MASK_WORDS;
-    for (let l = 0; l < this.resident.length; l++) {
-      for (let w = 0; w < MASK_WORDS; w++) {
-        this.evictedFrom[l][base + w] &= ~mask[w];
-        this.speculated[l][base + w] &= ~mask[w];
-      }
-    }
-  }
-
-  /** Forgets data, mappings and marks of these pages, uncounted. */
-  wipe(slot: number, mask: PageMask): void {
-    const base = slot * MASK_WORDS;
-    this.unsettle(slot, mask);
-    for (let l = 0; l < this.resident.length; l++) {
-      this.forget(l, slot, mask);
-      this.takeRights(l, slot, mask);
-      for (let w = 0; w < MASK_WORDS; w++) this.evictedFrom[l][base + w] &= ~mask[w];
-      if (mask === EVERY_PAGE) this.counterLeft[l][slot] = 0;
-    }
-  }
-
-  private slotOf(block: number): number {
-    const slot = this.space.slotOf(block);
-    if (slot >= this.slotRoom) this.growSlots();
-    return slot;
-  }
-
-  private growSlots(): void {
-    this.slotRoom = this.space.slotCapacity;
-    for (const kind of this.stateByActor()) {
-      for (let a = 0; a < kind.length; a++) kind[a] = grown(kind[a], this.slotRoom * MASK_WORDS);
-    }
-    for (let a = 0; a < this.counterLeft.length; a++) this.counterLeft[a] = grown(this.counterLeft[a], this.slotRoom);
-  }
-
   private emitRuns(
     kind: string,
     actor: number,
@@ -691,26 +497,11 @@ export class Machine implements Core {
     timeNs: number,
     more?: { to?: number },
   ): void {
-    const page = this.space.slotBlock[slot] * BLOCK_PAGES;
+    const page = firstPageOf(this.space, slot);
     for (let first = nextPage(mask, 0); first >= 0; ) {
       const last = endOfRun(mask, first);
       this.events.emit(kind, actor, page + first, (last - first + 1) * PAGE_BYTES, timeNs, 0, more);
       first = nextPage(mask, last + 1);
     }
   }
-}
-
-const EVERY_PAGE: PageMask = newMask().fill(-1);
-
-/** Time of one contiguous run cut into copy operations of at most `perCopy` pages. */
-function runNs(link: LinkSpeed, pages: number, perCopy: number): number {
-  const whole = Math.floor(pages / perCopy);
-  const rest = pages % perCopy;
-  return whole * copyNs(link, Math.min(perCopy, pages) * PAGE_BYTES) + (rest > 0 ? copyNs(link, rest * PAGE_BYTES) : 0);
-}
-
-function grown(from: Int32Array, length: number): Int32Array {
-  const to = new Int32Array(length);
-  to.set(from);
-  return to;
 }

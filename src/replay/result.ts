@@ -15,8 +15,8 @@ export function laneResult(trace: CompiledTrace, lane: LaneRun): LaneResult {
   books[M['accesses.host']] = trace.accessesByActor[HOST];
   books[M['touches.device']] = sum(devices(trace.touchesByActor));
   books[M['touches.host']] = trace.touchesByActor[HOST];
-  books[M['memory.device.peakAllocatedBytes']] = Math.max(0, ...devices(machine.peakAllocated));
-  books[M['memory.device.peakResidentBytes']] = Math.max(0, ...devices(machine.peakResidentPages)) * 4096;
+  books[M['memory.device.peakAllocatedBytes']] = Math.max(0, ...devices(machine.memory.peakAllocated));
+  books[M['memory.device.peakResidentBytes']] = Math.max(0, ...devices(machine.pages.peakResidentPages)) * 4096;
 
   const idealNs = idealTimeNs(trace, lane);
   const remoteBytes = books[M['remote.device.bytes']] + books[M['remote.host.bytes']];
@@ -37,7 +37,7 @@ export function laneResult(trace: CompiledTrace, lane: LaneRun): LaneResult {
   }
   return {
     parameters: machine.parameters,
-    effectiveCapacityBytes: spec.capacityBytes === null ? null : [...machine.effective],
+    effectiveCapacityBytes: spec.capacityBytes === null ? null : [...machine.memory.effective],
     metrics,
     warnings: machine.warnings,
   };

@@ -21,9 +21,13 @@ export class Touches {
     const { machine } = this;
     const word = slot * MASK_WORDS + (inBlock >> 5);
     const bit = 1 << (inBlock & 31);
-    const told = machine.atomics.length > 0;
+    const told = machine.pages.atomics.length > 0;
     const rights =
-      access === ACCESS.read ? machine.readable : access === ACCESS.atomic && told ? machine.atomics : machine.writable;
+      access === ACCESS.read
+        ? machine.pages.readable
+        : access === ACCESS.atomic && told
+          ? machine.pages.atomics
+          : machine.pages.writable;
     return (rights[actor][word] & bit) !== 0;
   }
 
@@ -32,16 +36,16 @@ export class Touches {
     const { machine } = this;
     const word = slot * MASK_WORDS + (inBlock >> 5);
     const bit = 1 << (inBlock & 31);
-    if ((machine.speculated[actor][word] & bit) !== 0) {
-      machine.speculated[actor][word] &= ~bit;
+    if ((machine.pages.speculated[actor][word] & bit) !== 0) {
+      machine.pages.speculated[actor][word] &= ~bit;
       machine.books[M['speculation.used']]++;
     }
-    if ((machine.resident[actor][word] & bit) !== 0 || machine.residenceAt(word, bit) === 0) return true;
-    if ((machine.remoteSettled[actor][word] & bit) !== 0) return true;
+    if ((machine.pages.resident[actor][word] & bit) !== 0 || machine.pages.residenceAt(word, bit) === 0) return true;
+    if ((machine.pages.remoteSettled[actor][word] & bit) !== 0) return true;
     machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]++;
     machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] += bytes;
-    if (actor === HOST || machine.counterLeft[actor][slot] === 0) return true;
-    if (--machine.counterLeft[actor][slot] === 0) this.notifyCounter(actor, slot, inBlock);
+    if (actor === HOST || machine.pages.counterLeft[actor][slot] === 0) return true;
+    if (--machine.pages.counterLeft[actor][slot] === 0) this.notifyCounter(actor, slot, inBlock);
     return false;
   }
 
@@ -66,11 +70,11 @@ export class Touches {
     const { machine, mmu } = this;
     const word = slot * MASK_WORDS + (inBlock >> 5);
     const bit = 1 << (inBlock & 31);
-    const remote = (machine.resident[actor][word] & bit) === 0 && machine.residenceAt(word, bit) !== 0;
-    if (remote && (machine.remoteSettled[actor][word] & bit) === 0) {
+    const remote = (machine.pages.resident[actor][word] & bit) === 0 && machine.pages.residenceAt(word, bit) !== 0;
+    if (remote && (machine.pages.remoteSettled[actor][word] & bit) === 0) {
       mmu.startCounting(actor);
-      machine.remoteSettled[actor][word] |= bit;
-      machine.bookRemote(actor, id, -1);
+      machine.pages.remoteSettled[actor][word] |= bit;
+      machine.pages.bookRemote(actor, id, -1);
       machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]--;
       machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] -= bytes;
     }
@@ -85,7 +89,7 @@ export class Touches {
     const { machine } = this;
     const inBlock = machine.space.idInBlock[id];
     const word = machine.space.idSlot[id] * MASK_WORDS + (inBlock >> 5);
-    if ((machine.remoteSettled[actor][word] & (1 << (inBlock & 31))) === 0) return;
+    if ((machine.pages.remoteSettled[actor][word] & (1 << (inBlock & 31))) === 0) return;
     machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]++;
     machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] += bytes;
   }

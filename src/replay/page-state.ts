@@ -1,0 +1,228 @@
+/**
+ * What is where in one run: a bit a page, in sixteen words a block slot, one array a location (or actor) and kind.
+ *
+ * The shared MMU words of the pass (`mmu.ts`) are a cache of it: a bit there promises that a touch needs no attention.
+ * Whatever changes a mapping or a residence calls `unsettle` first.
+ */
+import type { AddressSpace } from './address-space.ts';
+import { BLOCK_PAGES, MASK_WORDS, newMask, type PageMask, popcount32 } from './mask.ts';
+import { M } from './metrics.ts';
+import type { Mmu } from './mmu.ts';
+import { HOST, RIGHTS, type Rights } from './model.ts';
+
+const EVERY_PAGE: PageMask = newMask().fill(-1);
+
+export class PageState {
+  // Index = slot * 16 + word.
+  readonly resident: Int32Array[] = [];
+  readonly readable: Int32Array[] = [];
+  readonly writable: Int32Array[] = [];
+  /** Filled only when the model tells atomics from writes. */
+  readonly atomics: Int32Array[] = [];
+  /** Brought here on a guess and not touched from here since. */
+  readonly speculated: Int32Array[] = [];
+  readonly evictedFrom: Int32Array[] = [];
+  /** Remote pages whose touches the shared running counts book (see `bookRemote`). */
+  readonly remoteSettled: Int32Array[] = [];
+  /** Remote touches left until the hook `counter`, by slot; 0 = not armed. */
+  readonly counterLeft: Int32Array[] = [];
+  readonly residentPages: Float64Array;
+  readonly peakResidentPages: Float64Array;
+  /** Slots that the arrays have room for. */
+  private room: number;
+
+  constructor(
+    private readonly locations: number,
+    readonly tellsAtomics: boolean,
+    private readonly space: AddressSpace,
+    private readonly mmu: Mmu,
+    private readonly laneBit: number,
+    private readonly books: Float64Array,
+  ) {
+    this.residentPages = new Float64Array(locations);
+    this.peakResidentPages = new Float64Array(locations);
+    this.room = space.slotCapacity;
+    for (const kind of this.kinds()) {
+      for (let l = 0; l < locations; l++) kind.push(new Int32Array(this.room * MASK_WORDS));
+    }
+    for (let l = 0; l < locations; l++) this.counterLeft.push(new Int32Array(this.room));
+  }
+
+  private kinds(): Int32Array[][] {
+    const kinds = [this.resident, this.readable, this.writable, this.speculated, this.evictedFrom, this.remoteSettled];
+    if (this.tellsAtomics) kinds.push(this.atomics);
+    return kinds;
+  }
+
+  // --- looking ---------------------------------------------------------------------------------------------------
+  /** Slot of a block that may hold state, or -1. */
+  find(block: number): number {
+    const slot = this.space.findSlot(block);
+    return slot < this.room ? slot : -1;
+  }
+
+  /** Slot of a block that is about to hold state. */
+  slotOf(block: number): number {
+    const slot = this.space.slotOf(block);
+    if (slot >= this.room) this.grow();
+    return slot;
+  }
+
+  /** Bit L: resident at location L. */
+  residenceAt(word: number, bit: number): number {
+    let where = 0;
+    for (let l = 0; l < this.locations; l++) if ((this.resident[l][word] & bit) !== 0) where |= 1 << l;
+    return where;
+  }
+
+  /** The pages of one word that exist somewhere. */
+  anywhere(word: number): number {
+    let somewhere = 0;
+    for (let l = 0; l < this.locations; l++) somewhere |= this.resident[l][word];
+    return somewhere;
+  }
+
+  rightsAt(actor: number, word: number, bit: number): Rights {
+    if ((this.readable[actor][word] & bit) === 0) return RIGHTS.none;
+    if ((this.writable[actor][word] & bit) === 0) return RIGHTS.read;
+    return this.tellsAtomics && (this.atomics[actor][word] & bit) !== 0 ? RIGHTS.atomic : RIGHTS.write;
+  }
+
+  read(words: Int32Array, block: number, out: PageMask): PageMask {
+    const slot = this.find(block);
+    if (slot < 0) return out.fill(0);
+    const base = slot * MASK_WORDS;
+    for (let w = 0; w < MASK_WORDS; w++) out[w] = words[base + w];
+    return out;
+  }
+
+  // --- residence -------------------------------------------------------------------------------------------------
+  addResident(location: number, pages: number): void {
+    this.residentPages[location] += pages;
+    if (this.residentPages[location] > this.peakResidentPages[location]) {
+      this.peakResidentPages[location] = this.residentPages[location];
+    }
+  }
+
+  /** Takes pages of one word away from a location. */
+  forgetWord(location: number, word: number, bits: number): void {
+    const gone = this.resident[location][word] & bits;
+    if (gone === 0) return;
+    this.resident[location][word] &= ~gone;
+    this.speculated[location][word] &= ~gone;
+    this.residentPages[location] -= popcount32(gone);
+  }
+
+  forget(location: number, slot: number, mask: PageMask): void {
+    const base = slot * MASK_WORDS;
+    for (let w = 0; w < MASK_WORDS; w++) if (mask[w] !== 0) this.forgetWord(location, base + w, mask[w]);
+  }
+
+  // --- mappings --------------------------------------------------------------------------------------------------
+  setRights(actor: number, slot: number, mask: PageMask, rights: Rights): void {
+    this.unsettleActor(actor, slot, mask);
+    put(this.readable[actor], slot, mask, rights >= RIGHTS.read);
+    put(this.writable[actor], slot, mask, rights >= RIGHTS.write);
+    if (this.tellsAtomics) put(this.atomics[actor], slot, mask, rights >= RIGHTS.atomic);
+  }
+
+  // --- the cache in front: shared MMU words and running counts -----------------------------------------------------
+  /** Before anything about these pages changes: every actor's next touch of them looks again. */
+  unsettle(slot: number, mask: PageMask): void {
+    for (let actor = 0; actor < this.locations; actor++) this.unsettleActor(actor, slot, mask);
+  }
+
+  unsettleActor(actor: number, slot: number, mask: PageMask): void {
+    const base = slot * MASK_WORDS;
+    const read = this.readable[actor];
+    let mapped = 0;
+    for (let w = 0; w < MASK_WORDS; w++) mapped |= read[base + w] & mask[w];
+    if (mapped === 0) return;
+    this.mmu.clear(actor, slot, mask, this.laneBit);
+    const settled = this.remoteSettled[actor];
+    for (let w = 0; w < MASK_WORDS; w++) {
+      const bits = settled[base + w] & mask[w];
+      if (bits === 0) continue;
+      settled[base + w] &= ~bits;
+      for (let rest = bits; rest !== 0; rest &= rest - 1) {
+        this.bookRemote(actor, this.space.idIn(slot, (w << 5) + 31 - Math.clz32(rest & -rest)), 1);
+      }
+    }
+  }
+
+  /**
+   * Remote touches are not counted one by one: the touches of a page are the same in every run, so the pass keeps one
+   * running count a page and actor. A run takes it away when it begins to rely on it, and adds it when it stops.
+   */
+  bookRemote(actor: number, id: number, sign: 1 | -1): void {
+    const { books, mmu } = this;
+    books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] += sign * mmu.touches[actor][id];
+    books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += sign * mmu.bytes[actor][id];
+  }
+
+  /** End of the trace: what the running counts hold of this block is booked. */
+  settleAll(slot: number): void {
+    if (slot < this.room) this.unsettle(slot, EVERY_PAGE);
+  }
+
+  // --- access counters -------------------------------------------------------------------------------------------
+  arm(device: number, block: number, threshold: number): void {
+    const slot = this.slotOf(block);
+    this.counterLeft[device][slot] = threshold;
+    this.unsettleActor(device, slot, EVERY_PAGE);
+  }
+
+  disarm(device: number, block: number): void {
+    const slot = this.find(block);
+    if (slot >= 0) this.counterLeft[device][slot] = 0;
+  }
+
+  // --- free ------------------------------------------------------------------------------------------------------
+  /** Freed pages: a later allocation there has no history. */
+  forgetMarks(slot: number, mask: PageMask): void {
+    if (slot >= this.room) return;
+    for (let l = 0; l < this.locations; l++) {
+      put(this.evictedFrom[l], slot, mask, false);
+      put(this.speculated[l], slot, mask, false);
+    }
+  }
+
+  /** The last allocation of a block is gone: nothing of it is left, uncounted. */
+  clearSlot(slot: number): void {
+    if (slot >= this.room) return;
+    this.unsettle(slot, EVERY_PAGE);
+    for (let l = 0; l < this.locations; l++) {
+      this.forget(l, slot, EVERY_PAGE);
+      this.setRights(l, slot, EVERY_PAGE, RIGHTS.none);
+      put(this.evictedFrom[l], slot, EVERY_PAGE, false);
+      this.counterLeft[l][slot] = 0;
+    }
+  }
+
+  private grow(): void {
+    this.room = this.space.slotCapacity;
+    for (const kind of this.kinds()) {
+      for (let l = 0; l < kind.length; l++) kind[l] = grown(kind[l], this.room * MASK_WORDS);
+    }
+    for (let l = 0; l < this.locations; l++) this.counterLeft[l] = grown(this.counterLeft[l], this.room);
+  }
+}
+
+/** First page of a slot's block. */
+export function firstPageOf(space: AddressSpace, slot: number): number {
+  return space.slotBlock[slot] * BLOCK_PAGES;
+}
+
+function put(words: Int32Array, slot: number, mask: PageMask, on: boolean): void {
+  const base = slot * MASK_WORDS;
+  for (let w = 0; w < MASK_WORDS; w++) {
+    if (on) words[base + w] |= mask[w];
+    else words[base + w] &= ~mask[w];
+  }
+}
+
+function grown(from: Int32Array, length: number): Int32Array {
+  const to = new Int32Array(length);
+  to.set(from);
+  return to;
+}
