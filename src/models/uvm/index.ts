@@ -27,7 +27,7 @@ function isTimeless({ faultLatencyNs, host, link }: Platform): boolean {
 }
 
 function costsOf(platform: Platform, values: Readonly<Record<string, ParameterValue>>): Costs {
-  const ns = (key: keyof Costs) => (isTimeless(platform) ? 0 : (values[key] as number));
+  const ns = (key: keyof Costs) => (isTimeless(platform) ? 0 : (values[key] as number) * (values.cpuScale as number));
   return {
     batchNs: ns('batchNs'),
     fetchFaultNs: ns('fetchFaultNs'),

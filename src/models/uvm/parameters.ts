@@ -60,6 +60,13 @@ export const parameters: Record<string, ParameterSpec> = {
     doc: 'pageable memory through the CPU page table; auto = where the platform supports ATS',
     source: 'uvm_ats.c, open-gpu-kernel-modules 595.45.04',
   },
+  cpuScale: {
+    type: 'number',
+    default: 1,
+    min: 0,
+    doc: 'factor on all costs below: 1 = a fast desktop CPU, 2.5 = the servers of the Tesla T4 and the A100 measured',
+    source: 'ratio of the T4 phases to the GTX 1080 Ti fit; see docs/validation.md',
+  },
   batchNs: cost(1500, 'begin of a batch: bottom half, first read of the buffer', T4),
   fetchFaultNs: cost(100, 'fetching one raw entry', T4),
   sortFaultNs: cost(100, 'sorting, per raw entry', T4),
