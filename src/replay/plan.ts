@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly set?: readonly string[];
   /** A name, the path of a JSON file, or a profile. */
   readonly platform?: string | Platform;
-  /** Footprint / memory, one run a ratio. */
+  /** Footprint / memory, one run a ratio; `none` = a run without a limit. */
   readonly oversub?: readonly (number | string)[];
   /** Sizes, one run each: `16GiB`, or `gpu0=16GiB/gpu1=64GiB`. */
   readonly deviceMemory?: readonly (number | string)[];
@@ -140,11 +140,12 @@ function sizesOf(options: RunOptions): MemorySize[] {
 }
 
 function ratioOf(given: number | string): MemorySize {
+  if (given === 'none') return { kind: 'unlimited' };
   const ratio = typeof given === 'string' && !/^\d+(?:\.\d*)?$|^\.\d+$/.test(given) ? Number.NaN : Number(given);
   if (!(ratio > 0 && ratio < 1e9)) {
     throw new ConfigurationError(
       `--oversub ${given}: not a ratio`,
-      'give footprint / memory as a positive number: 1.25 leaves room for four fifths of the footprint',
+      'give footprint / memory as a positive number (1.25 leaves room for four fifths of the footprint), or none',
     );
   }
   return { kind: 'oversubscribed', ratio };

@@ -34,7 +34,7 @@ export const resultSchema = z.strictObject({
       models: z.array(z.string()),
       set: z.array(z.string()),
       platform: z.string(),
-      oversub: z.array(z.number()).nullable(),
+      oversub: z.array(z.number().nullable().describe('null = a run without a limit')).nullable(),
       deviceMemory: z.array(z.string()).nullable(),
       inFlight: z.int(),
       host: z.strictObject({ page: z.int(), zeroPage: z.boolean() }),
@@ -137,13 +137,15 @@ export function buildResult(
 }
 
 function optionsOf(plan: Plan, check: boolean): Result['manifest']['options'] {
-  const ratios = plan.sizes.flatMap((s: MemorySize) => (s.kind === 'oversubscribed' ? [s.ratio] : []));
+  const ratios = plan.sizes.some((s) => s.kind === 'oversubscribed')
+    ? plan.sizes.map((s: MemorySize) => (s.kind === 'oversubscribed' ? s.ratio : null))
+    : null;
   const sizes = plan.sizes.flatMap((s: MemorySize) => (s.kind === 'bytes' ? [s.text] : []));
   return {
     models: plan.choices.map((c) => `${c.reference}:${c.preset}`),
     set: [...plan.set],
     platform: plan.platform.name,
-    oversub: ratios.length > 0 ? ratios : null,
+    oversub: ratios,
     deviceMemory: sizes.length > 0 ? sizes : null,
     inFlight: plan.inFlight,
     host: { page: plan.host.pageBytes, zeroPage: plan.host.zeroPage },
