@@ -7,8 +7,9 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'gmem-eval run traces/two-devices.csv --device-memory gpu0=4MiB/gpu1=1GiB --set host.page=64KiB',
     'gmem-eval run traces/hints.csv --platform gh200 --format json --out result.json --events events.jsonl',
   ],
-  'gmem-eval trace info': ['gmem-eval trace info traces/spmv_cg.csv.gz'],
-  'gmem-eval trace check': ['gmem-eval trace check traces/jacobi_2gpu.csv.gz'],
+  'gmem-eval trace': ['gmem-eval trace info traces/sparse.csv'],
+  'gmem-eval trace info': ['gmem-eval trace info traces/transformer.csv.gz'],
+  'gmem-eval trace check': ['gmem-eval trace check traces/two-devices.csv'],
   'gmem-eval models': ['gmem-eval models', 'gmem-eval models --format json'],
   'gmem-eval metrics': ['gmem-eval metrics'],
   'gmem-eval platforms': [

@@ -15,7 +15,7 @@ import { EXAMPLES } from './examples.ts';
 import { type Io, OutputError } from './io.ts';
 import { removeTemporaries } from './output-file.ts';
 
-export const STATUS = { fine: 0, regression: 1, usage: 2, bug: 3, interrupted: 130 } as const;
+export const STATUS = { fine: 0, usage: 2, bug: 3, interrupted: 130 } as const;
 
 /** Runs one command line (without `node` and the script) and gives its exit status. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
@@ -33,10 +33,7 @@ function program(io: Io): Command {
       'Replay a trace of memory accesses through models of the stacks that move data between a host and its accelerators.',
     )
     .version(toolVersion(), '-V, --version', 'print the version')
-    .addHelpText(
-      'after',
-      '\nExit status: 0 fine, 1 regression, 2 usage, configuration or trace error, 3 our bug, 130 Ctrl-C.',
-    );
+    .addHelpText('after', '\nExit status: 0 fine, 2 usage, configuration or trace error, 3 our bug, 130 Ctrl-C.');
   for (const command of [runCommand, traceCommand, modelsCommand, metricsCommand, platformsCommand]) {
     root.addCommand(command(io));
   }

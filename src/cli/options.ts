@@ -5,8 +5,8 @@ export function listed(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), ...text.split(',').map((item) => item.trim())];
 }
 
-export function repeated(text: string, before: string[]): string[] {
-  return [...before, text];
+export function repeated(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), text];
 }
 
 export function wholeNumber(option: string, text: string): number {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { type Result, resultSchema } from '../../src/report/result.ts';
 import { gmemEval, scratchFolder, TINY, TOY } from './harness.ts';
@@ -165,6 +166,26 @@ test('a header without rows is a valid trace: all counts 0, and a warning', asyn
   expect(trace.records).toBe(0);
   expect(runs[0].warnings).toHaveLength(1);
   expect(Object.values(runs[0].metrics).filter((value) => value !== 0 && value !== null)).toEqual([]);
+});
+
+test('a broken invariant is status 3 and names run, record and invariant', async () => {
+  // A toy whose memory is never taken. Both pages come in one hand-over, whose first fault is that of record 2.
+  const file = join(folder, 'thief.mjs');
+  const toy = JSON.stringify(pathToFileURL(TOY).href);
+  writeFileSync(
+    file,
+    `import toy from ${toy};
+     export default { ...toy, name: 'thief', create(core, p) {
+       return toy.create(Object.assign(Object.create(core), { reserve: () => true, release() {} }), p);
+     } };`,
+  );
+  const args = ['run', tiny, '-m', `${TOY},${file}`, '--check', '--out', join(folder, 'never.json')];
+  for (const jobs of ['1', '2']) {
+    const { status, stdout, stderr } = await gmemEval([...args, '--jobs', jobs]);
+    expect(stderr).toMatch(/^error: invariant broken in run 1 at record 2: resident <= allocated: .*8192 > 0\n.*bug/);
+    expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+  }
+  expect(existsSync(join(folder, 'never.json'))).toBe(false);
 });
 
 test('--check changes nothing in the runs', async () => {

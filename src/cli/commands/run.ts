@@ -17,7 +17,7 @@ import { warn } from '../warn.ts';
 
 interface Options {
   models?: string[];
-  set: string[];
+  set?: string[];
   platform?: string;
   oversub?: string[];
   deviceMemory?: string[];
@@ -37,7 +37,7 @@ export function runCommand(io: Io): Command {
     .description('Replay a trace through models of memory-management stacks and report what each of them does.')
     .argument('<trace>', 'a trace file, plain or gzip; - reads standard input')
     .option('-m, --models <list>', 'stacks to run: NAME[:PRESET], a module (./mine.js), or all, by commas', listed)
-    .option('--set <model.param=value>', 'set a parameter of a model, or host.page, host.zeroPage', repeated, [])
+    .option('--set <model.param=value>', 'set a parameter of a model, or host.page, host.zeroPage', repeated)
     .option('--platform <name|file>', 'machine profile, see `gmem-eval platforms`')
     .option('--oversub <ratios>', 'give each device FOOTPRINT / RATIO bytes, one run a ratio', listed)
     .option(
