@@ -77,7 +77,6 @@ function cycleToDevice(
 ): number {
   const { core } = mm;
   mm.counters.cyclesToDevice++;
-  core.beginMigration();
   notify(mm, 'migrate', first, last, device);
   const parts: Part[] = [];
   forEachBlock(first, last, (block, from, to) => parts.push(collect(mm, vma, block, from, to)));
@@ -89,6 +88,7 @@ function cycleToDevice(
   core.spend(mm.costs.migrateCycleNs);
   for (const part of parts) options.allocate?.(part.block, part.going);
   announceEmpty(mm, parts, last, device);
+  if (parts.some((part) => !isEmptyMask(part.going))) core.beginMigration();
   let moved = 0;
   for (const part of parts) moved += settle(mm, device, part, options);
   return moved;
@@ -178,12 +178,14 @@ export function migrateToHost(
   let moved = 0;
   forEachCycle(mm, firstPage, lastPage, options.batchPages ?? Number.POSITIVE_INFINITY, (_vma, first, last) => {
     mm.counters.cyclesToHost++;
-    core.beginMigration();
+    let begun = false;
     notify(mm, 'migrate', first, last, device);
     core.spend(mm.costs.migrateCycleNs);
     forEachBlock(first, last, (block, from, to) => {
       const going = andMask(core.residentMask(device, block, newMask()), addRange(newMask(), from, to));
       if (isEmptyMask(going)) return;
+      if (!begun) core.beginMigration();
+      begun = true;
       const huge = mm.huge.get(block) === 'page';
       core.spend(huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs);
       options.allocate?.(block, going);
