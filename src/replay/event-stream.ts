@@ -1,6 +1,6 @@
 /** Lines of `--events` of one run. Without a listener nothing is built. */
 import type { EventLine } from './lane.ts';
-import { PAGE_BYTES } from './mask.ts';
+import { endOfRun, nextPage, PAGE_BYTES, type PageMask } from './mask.ts';
 
 export class EventStream {
   private seq = 0;
@@ -43,6 +43,22 @@ export class EventStream {
       batch: this.batch,
       record: more?.record ?? this.record,
     });
+  }
+
+  /** One line for each contiguous run of a mask in the block that begins at `blockFirstPage`. */
+  emitRuns(
+    kind: string,
+    actor: number,
+    blockFirstPage: number,
+    mask: PageMask,
+    timeNs: number,
+    more?: { to?: number },
+  ): void {
+    for (let first = nextPage(mask, 0); first >= 0; ) {
+      const last = endOfRun(mask, first);
+      this.emit(kind, actor, blockFirstPage + first, (last - first + 1) * PAGE_BYTES, timeNs, 0, more);
+      first = nextPage(mask, last + 1);
+    }
   }
 }
 

@@ -5,10 +5,11 @@
 import { ACCESS, OUTCOME } from './faults.ts';
 import { InvariantError } from './lane.ts';
 import type { Machine } from './machine.ts';
-import { addPage, BLOCK_PAGES, newMask, PAGE_BYTES } from './mask.ts';
+import { addPage, BLOCK_PAGES, newMask } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
+import { bookOutcomes } from './outcomes.ts';
 import type { Touches } from './touches.ts';
 import { WaitingTouches } from './waiting-touches.ts';
 
@@ -103,6 +104,7 @@ export class InFlight {
     machine.limitsChanged = true;
   }
 
+  /** An access failed: its record counts once. */
   failRecord(record: number): void {
     if (this.failedRecords.has(record)) return;
     if (this.failedRecords.size >= FAILED_KEPT) this.pruneFailed();
@@ -110,7 +112,7 @@ export class InFlight {
     this.machine.books[M['accesses.failed']]++;
   }
 
-  /** A record counts once: only those that still have touches in flight (or are being issued) must be remembered. */
+  /** Only records that still have touches in flight, or are being issued, can fail again. */
   private pruneFailed(): void {
     let newest = -1;
     for (const record of this.failedRecords) newest = Math.max(newest, record);
@@ -214,7 +216,7 @@ export class InFlight {
 
   /** Books the outcomes and tries the touches again. True when some touch completed, failed or was put off. */
   private settleOutcomes(device: number, queue: WaitingTouches): boolean {
-    if (this.bookOutcomes(device, queue) > 0) this.machine.books[M.batches]++;
+    if (bookOutcomes(this.machine, device, queue) > 0) this.machine.books[M.batches]++;
     const n = queue.count;
     this.progress = false;
     this.retryMarked(device, queue, n);
@@ -234,46 +236,6 @@ export class InFlight {
     queue.count = kept;
     this.markWaiting();
     return this.progress;
-  }
-
-  private bookOutcomes(device: number, queue: WaitingTouches): number {
-    const { machine } = this;
-    const { books, events } = machine;
-    let fetched = 0;
-    for (let i = 0; i < queue.count; i++) {
-      const outcome = queue.outcome[i];
-      if (outcome === OUTCOME.pending) continue;
-      fetched++;
-      if (outcome === OUTCOME.duplicate) books[M['faults.duplicate']]++;
-      else if (outcome === OUTCOME.stale) books[M['faults.stale']]++;
-      else if (outcome === OUTCOME.deferred) books[M['faults.deferred']]++;
-      else {
-        books[M['faults.device']]++;
-        if (queue.hadMapping[i] !== 0) books[M['faults.permission']]++;
-        if (events.on) {
-          const { clockNs } = machine;
-          const record = queue.record[i];
-          const tookNs = clockNs - queue.timeNs[i];
-          events.emit('fault', device, queue.page[i], PAGE_BYTES, queue.timeNs[i], tookNs, {
-            record,
-            trigger: 'deviceFault',
-          });
-        }
-      }
-    }
-    books[M['faults.deviceRaw']] += fetched;
-    if (events.on) {
-      for (let i = 0; i < queue.count; i++) {
-        if (queue.outcome[i] !== OUTCOME.deferred) continue;
-        const waitNs = Math.max(0, queue.wakeNs[i] - machine.clockNs);
-        const record = queue.record[i];
-        events.emit('defer', device, queue.page[i], PAGE_BYTES, machine.clockNs, waitNs, {
-          record,
-          trigger: 'deviceFault',
-        });
-      }
-    }
-    return fetched;
   }
 
   /** The touches of the marked ones of the first `n` entries: done, raised again at the end, failed, or put off. */
@@ -401,9 +363,10 @@ export class InFlight {
     this.leftNs[device] = machine.clockNs;
     machine.limitsChanged = true;
     const waiting = this.deferred[device];
+    const dueNs = machine.clockNs;
     let kept = 0;
     for (let i = 0; i < waiting.count; i++) {
-      if (waiting.wakeNs[i] > machine.clockNs) {
+      if (waiting.wakeNs[i] > dueNs) {
         waiting.moveEntry(i, kept++);
         continue;
       }

@@ -2,15 +2,14 @@
  * The machine of one run as its model sees it: `Core`. It does what the model asks, charges and counts it. It decides
  * nothing and raises no fault (`in-flight.ts` does).
  */
-import { copyNs, type Platform } from '../platforms/platform.ts';
+import type { Platform } from '../platforms/platform.ts';
 import type { AddressSpace } from './address-space.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { EventStream } from './event-stream.ts';
 import type { EventLine, LaneSpec } from './lane.ts';
-import { Links, runNs } from './links.ts';
+import { Links } from './links.ts';
 import {
   BLOCK_PAGES,
-  countPages,
   countRuns,
   endOfRun,
   isEmptyMask,
@@ -19,9 +18,8 @@ import {
   nextPage,
   PAGE_BYTES,
   type PageMask,
-  popcount32,
 } from './mask.ts';
-import { BY_TRIGGER, M, METRIC_COUNT, type Trigger } from './metrics.ts';
+import { M, METRIC_COUNT, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import {
   type Core,
@@ -33,6 +31,7 @@ import {
   type Rights,
   type Vma,
 } from './model.ts';
+import { Mover } from './mover.ts';
 import { firstPageOf, PageState } from './page-state.ts';
 import { Timers } from './timers.ts';
 
@@ -49,7 +48,7 @@ export class Machine implements Core {
   readonly events: EventStream;
   readonly pages: PageState;
   readonly memory: DeviceMemory;
-  private readonly links: Links;
+  readonly links: Links;
 
   clockNs: number;
   readonly delayNs: Float64Array;
@@ -61,10 +60,7 @@ export class Machine implements Core {
   /** Set when a delay or a due time may have changed: the pass then works out its limits anew. */
   limitsChanged = true;
 
-  private migrationArmed = false;
-  private readonly candidates = newMask();
-  private readonly sources: PageMask[];
-  private readonly plain = newMask();
+  private readonly mover: Mover;
   private readonly scratch = newMask();
 
   constructor(
@@ -90,7 +86,7 @@ export class Machine implements Core {
     this.clockNs = startNs;
     this.delayNs = new Float64Array(n);
     this.revisit = new Uint8Array(n);
-    this.sources = actors.map(() => newMask());
+    this.mover = new Mover(this);
   }
 
   // --- clock -----------------------------------------------------------------------------------------------------
@@ -168,215 +164,28 @@ export class Machine implements Core {
 
   // --- data ------------------------------------------------------------------------------------------------------
   beginMigration(): void {
-    this.migrationArmed = true;
+    this.mover.migrationArmed = true;
   }
 
   /** Entering a hook: what it does belongs to no earlier migration. */
   disarmMigration(): void {
-    this.migrationArmed = false;
-  }
-
-  private countMigration(): void {
-    if (!this.migrationArmed) return;
-    this.migrationArmed = false;
-    this.books[M['migration.operations']]++;
+    this.mover.migrationArmed = false;
   }
 
   move(block: number, mask: PageMask, to: number, trigger: Trigger, options?: MoveOptions): number {
-    const { candidates, sources, pages } = this;
-    const slot = pages.slotOf(block);
-    this.findSources(slot, mask, to);
-    if (options?.keepSource !== true) this.dropOtherCopies(slot, mask, to);
-    if (isEmptyMask(candidates)) return 0;
-    pages.unsettle(slot, candidates);
-    this.countMigration();
-
-    const speculative = options?.speculative;
-    if (speculative) for (let w = 0; w < MASK_WORDS; w++) this.plain[w] = candidates[w] & ~speculative[w];
-    let copied = 0;
-    for (let first = nextPage(candidates, 0); first >= 0; ) {
-      let from = 0;
-      while ((sources[from][first >> 5] & (1 << (first & 31))) === 0) from++;
-      let last = endOfRun(sources[from], first);
-      const guess = speculative !== undefined && (speculative[first >> 5] & (1 << (first & 31))) !== 0;
-      if (speculative) last = Math.min(last, endOfRun(guess ? speculative : this.plain, first));
-      this.copyRun(slot, first, last, from, to, guess ? 'speculation' : trigger, options);
-      copied += last - first + 1;
-      first = nextPage(candidates, last + 1);
-    }
-    return copied;
-  }
-
-  /** Fills `candidates` with the pages of the mask that are elsewhere, and `sources` with where each is read from. */
-  private findSources(slot: number, mask: PageMask, to: number): void {
-    const { candidates, sources } = this;
-    const { resident } = this.pages;
-    const base = slot * MASK_WORDS;
-    for (let w = 0; w < MASK_WORDS; w++) {
-      let left = mask[w] & ~resident[to][base + w];
-      candidates[w] = 0;
-      for (let l = 0; l < sources.length; l++) {
-        const from = left & resident[l][base + w];
-        sources[l][w] = from;
-        candidates[w] |= from;
-        left &= ~from;
-      }
-    }
-  }
-
-  /** Pages of the mask that are at `to` already lose every other copy. */
-  private dropOtherCopies(slot: number, mask: PageMask, to: number): void {
-    const { pages, scratch } = this;
-    const base = slot * MASK_WORDS;
-    let any = 0;
-    for (let w = 0; w < MASK_WORDS; w++) {
-      let others = 0;
-      for (let l = 0; l < this.actors.length; l++) if (l !== to) others |= pages.resident[l][base + w];
-      scratch[w] = mask[w] & pages.resident[to][base + w] & others;
-      any |= scratch[w];
-    }
-    if (any === 0) return;
-    pages.unsettle(slot, scratch);
-    for (let l = 0; l < this.actors.length; l++) if (l !== to) pages.forget(l, slot, scratch);
-  }
-
-  private copyRun(
-    slot: number,
-    first: number,
-    last: number,
-    from: number,
-    to: number,
-    trigger: Trigger,
-    options: MoveOptions | undefined,
-  ): void {
-    const n = last - first + 1;
-    const staged = options?.staged === true && from !== HOST && to !== HOST;
-    if (staged) {
-      this.bookCopy(from, HOST, n, trigger);
-      this.bookCopy(HOST, to, n, trigger);
-    } else this.bookCopy(from, to, n, trigger);
-    const perCopy = options?.pagesPerCopy ?? BLOCK_PAGES;
-    const [startNs, ns] = this.chargeCopy(n, from, to, perCopy, staged, options?.timing ?? 'wait');
-
-    const { pages } = this;
-    const base = slot * MASK_WORDS;
-    for (let w = first >> 5; w <= last >> 5; w++) {
-      let bits = -1;
-      if (w === first >> 5) bits &= -1 << (first & 31);
-      if (w === last >> 5) bits &= -1 >>> (31 - (last & 31));
-      this.markCopied(base + w, bits, from, to, trigger);
-      pages.resident[to][base + w] |= bits;
-      if (options?.keepSource === true) continue;
-      for (let l = 0; l < this.actors.length; l++) if (l !== to) pages.forgetWord(l, base + w, bits);
-    }
-    pages.addResident(to, n);
-    if (trigger === 'speculation') this.books[M['speculation.pages']] += n;
-    if (this.events.on) {
-      const page = firstPageOf(this.space, slot) + first;
-      this.events.emit('migrate', to, page, n * PAGE_BYTES, startNs, ns, { from, to, trigger });
-    }
-  }
-
-  /** Marks and counts of pages that an eviction took or brings back, and of guesses. */
-  private markCopied(word: number, bits: number, from: number, to: number, trigger: Trigger): void {
-    const { evictedFrom, speculated } = this.pages;
-    const back = evictedFrom[to][word] & bits;
-    if (back !== 0) {
-      this.books[M['thrash.pages']] += popcount32(back);
-      evictedFrom[to][word] &= ~back;
-    }
-    if (trigger === 'eviction' && from !== HOST) evictedFrom[from][word] |= bits;
-    if (trigger === 'speculation') speculated[to][word] |= bits;
-    else speculated[to][word] &= ~bits;
-  }
-
-  /** Start and length of the copy of one contiguous run; moves the clock when the model waits for it. */
-  private chargeCopy(
-    pages: number,
-    from: number,
-    to: number,
-    perCopy: number,
-    staged: boolean,
-    timing: 'wait' | 'queue' | 'none',
-  ): [startNs: number, ns: number] {
-    const { d2h, h2d } = this.platform.link;
-    const ns = staged
-      ? runNs(d2h, pages, perCopy) + runNs(h2d, pages, perCopy)
-      : runNs(this.links.speedOf(from, to), pages, perCopy);
-    this.books[M['time.link.busy.ns']] += ns;
-    if (timing === 'none') return [this.clockNs, ns];
-    const lastLegNs = copyNs(h2d, (pages % perCopy || perCopy) * PAGE_BYTES);
-    const startNs = staged
-      ? this.links.occupyStaged(from, to, ns, lastLegNs, this.clockNs)
-      : this.links.occupy(from, to, ns, this.clockNs);
-    if (timing === 'wait') this.clockNs = startNs + ns;
-    return [startNs, ns];
-  }
-
-  private bookCopy(from: number, to: number, pages: number, trigger: Trigger): void {
-    const bytes = pages * PAGE_BYTES;
-    const { books } = this;
-    if (to === HOST) {
-      books[M['migration.d2h.bytes']] += bytes;
-      books[M['migration.d2h.pages']] += pages;
-    } else if (from === HOST) {
-      books[M['migration.h2d.bytes']] += bytes;
-      books[M['migration.h2d.pages']] += pages;
-    } else {
-      books[M['migration.d2d.bytes']] += bytes;
-      books[M['migration.d2d.pages']] += pages;
-    }
-    books[BY_TRIGGER[trigger]] += bytes;
-    if (trigger === 'eviction') books[M['evictions.bytes']] += bytes;
+    return this.mover.move(block, mask, to, trigger, options);
   }
 
   populate(block: number, mask: PageMask, at: number, options?: Pick<MoveOptions, 'timing'>): number {
-    const { pages } = this;
-    const slot = pages.slotOf(block);
-    const base = slot * MASK_WORDS;
-    const fresh = this.candidates;
-    for (let w = 0; w < MASK_WORDS; w++) fresh[w] = mask[w] & ~pages.anywhere(base + w);
-    const n = countPages(fresh);
-    if (n === 0) return 0;
-    pages.unsettle(slot, fresh);
-    this.countMigration();
-    const calledNs = this.clockNs;
-    this.chargeZeroing(n, at, options?.timing ?? 'wait');
-    for (let w = 0; w < MASK_WORDS; w++) {
-      pages.resident[at][base + w] |= fresh[w];
-      pages.speculated[at][base + w] &= ~fresh[w];
-    }
-    pages.addResident(at, n);
-    this.books[at === HOST ? M['populate.host.pages'] : M['populate.device.pages']] += n;
-    if (this.events.on) this.emitRuns('populate', at, slot, fresh, calledNs, { to: at });
-    return n;
-  }
-
-  private chargeZeroing(pages: number, at: number, timing: 'wait' | 'queue' | 'none'): void {
-    if (timing === 'none') return;
-    const speed = at === HOST ? this.platform.host.zeroBytesPerNs : this.platform.device.zeroBytesPerNs;
-    const ns = Math.round((pages * PAGE_BYTES) / speed);
-    const startNs = this.links.occupy(at, at, ns, this.clockNs);
-    if (timing === 'wait') this.clockNs = startNs + ns;
+    return this.mover.populate(block, mask, at, options);
   }
 
   discard(block: number, mask: PageMask, at?: number): void {
-    const slot = this.pages.find(block);
-    if (slot < 0) return;
-    this.pages.unsettle(slot, mask);
-    for (let l = 0; l < this.actors.length; l++) if (at === undefined || at === l) this.pages.forget(l, slot, mask);
+    this.mover.discard(block, mask, at);
   }
 
   transfer(from: number, to: number, bytes: number): void {
-    if (from === to) return;
-    const ns = copyNs(this.links.speedOf(from, to), bytes);
-    const startNs = this.links.occupy(from, to, ns, this.clockNs);
-    this.clockNs = startNs + ns;
-    const direction = to === HOST ? 'd2h' : from === HOST ? 'h2d' : 'd2d';
-    this.books[M[`migration.${direction}.bytes`]] += bytes;
-    this.books[BY_TRIGGER.copy] += bytes;
-    this.books[M['time.link.busy.ns']] += ns;
-    this.events.emit('migrate', to, null, bytes, startNs, ns, { from, to, trigger: 'copy' });
+    this.mover.transfer(from, to, bytes);
   }
 
   // --- page tables -----------------------------------------------------------------------------------------------
@@ -414,7 +223,7 @@ export class Machine implements Core {
       calls ?? countRuns(scratch);
     if (isEmptyMask(scratch)) return;
     const slot = this.pages.find(block);
-    if (this.events.on) this.emitRuns('unmap', actor, slot, scratch, this.clockNs);
+    if (this.events.on) this.events.emitRuns('unmap', actor, firstPageOf(this.space, slot), scratch, this.clockNs);
     this.pages.setRights(actor, slot, scratch, RIGHTS.none);
   }
 
@@ -487,21 +296,5 @@ export class Machine implements Core {
 
   note(kind: 'pin' | 'unpin' | 'counter' | 'error', actor: number, page: number, sizeBytes: number): void {
     this.events.emit(kind, actor, page, sizeBytes, this.clockNs, 0);
-  }
-
-  private emitRuns(
-    kind: string,
-    actor: number,
-    slot: number,
-    mask: PageMask,
-    timeNs: number,
-    more?: { to?: number },
-  ): void {
-    const page = firstPageOf(this.space, slot);
-    for (let first = nextPage(mask, 0); first >= 0; ) {
-      const last = endOfRun(mask, first);
-      this.events.emit(kind, actor, page + first, (last - first + 1) * PAGE_BYTES, timeNs, 0, more);
-      first = nextPage(mask, last + 1);
-    }
   }
 }

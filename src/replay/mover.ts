@@ -1,0 +1,240 @@
+/** Moves and makes data in one run: copies over links, zero-fill, and their books. The rules stand at `Core` in model.ts. */
+import { copyNs } from '../platforms/platform.ts';
+import { runNs } from './links.ts';
+import type { Machine } from './machine.ts';
+import {
+  BLOCK_PAGES,
+  countPages,
+  endOfRun,
+  isEmptyMask,
+  MASK_WORDS,
+  newMask,
+  nextPage,
+  PAGE_BYTES,
+  type PageMask,
+  popcount32,
+} from './mask.ts';
+import { BY_TRIGGER, M, type Trigger } from './metrics.ts';
+import { HOST, type MoveOptions } from './model.ts';
+import { firstPageOf } from './page-state.ts';
+
+export class Mover {
+  /** The next page moved or populated counts one migration. */
+  migrationArmed = false;
+  private readonly candidates = newMask();
+  /** By location: the candidates that are read from there. */
+  private readonly sources: PageMask[];
+  private readonly plain = newMask();
+  private readonly scratch = newMask();
+
+  constructor(private readonly machine: Machine) {
+    this.sources = machine.actors.map(() => newMask());
+  }
+
+  private countMigration(): void {
+    if (!this.migrationArmed) return;
+    this.migrationArmed = false;
+    this.machine.books[M['migration.operations']]++;
+  }
+
+  move(block: number, mask: PageMask, to: number, trigger: Trigger, options?: MoveOptions): number {
+    const { candidates, sources } = this;
+    const { pages } = this.machine;
+    const slot = pages.slotOf(block);
+    this.findSources(slot, mask, to);
+    if (options?.keepSource !== true) this.dropOtherCopies(slot, mask, to);
+    if (isEmptyMask(candidates)) return 0;
+    pages.unsettle(slot, candidates);
+    this.countMigration();
+
+    const speculative = options?.speculative;
+    if (speculative) for (let w = 0; w < MASK_WORDS; w++) this.plain[w] = candidates[w] & ~speculative[w];
+    let copied = 0;
+    for (let first = nextPage(candidates, 0); first >= 0; ) {
+      let from = 0;
+      while ((sources[from][first >> 5] & (1 << (first & 31))) === 0) from++;
+      let last = endOfRun(sources[from], first);
+      const guess = speculative !== undefined && (speculative[first >> 5] & (1 << (first & 31))) !== 0;
+      if (speculative) last = Math.min(last, endOfRun(guess ? speculative : this.plain, first));
+      this.copyRun(slot, first, last, from, to, guess ? 'speculation' : trigger, options);
+      copied += last - first + 1;
+      first = nextPage(candidates, last + 1);
+    }
+    return copied;
+  }
+
+  /** Fills `candidates` with the pages of the mask that are elsewhere, and `sources` with where each is read from. */
+  private findSources(slot: number, mask: PageMask, to: number): void {
+    const { candidates, sources } = this;
+    const { resident } = this.machine.pages;
+    const base = slot * MASK_WORDS;
+    for (let w = 0; w < MASK_WORDS; w++) {
+      let left = mask[w] & ~resident[to][base + w];
+      candidates[w] = 0;
+      for (let l = 0; l < sources.length; l++) {
+        const from = left & resident[l][base + w];
+        sources[l][w] = from;
+        candidates[w] |= from;
+        left &= ~from;
+      }
+    }
+  }
+
+  /** Pages of the mask that are at `to` already lose every other copy. */
+  private dropOtherCopies(slot: number, mask: PageMask, to: number): void {
+    const { scratch } = this;
+    const { pages } = this.machine;
+    const base = slot * MASK_WORDS;
+    let any = 0;
+    for (let w = 0; w < MASK_WORDS; w++) {
+      let others = 0;
+      for (let l = 0; l < this.machine.actors.length; l++) if (l !== to) others |= pages.resident[l][base + w];
+      scratch[w] = mask[w] & pages.resident[to][base + w] & others;
+      any |= scratch[w];
+    }
+    if (any === 0) return;
+    pages.unsettle(slot, scratch);
+    for (let l = 0; l < this.machine.actors.length; l++) if (l !== to) pages.forget(l, slot, scratch);
+  }
+
+  private copyRun(
+    slot: number,
+    first: number,
+    last: number,
+    from: number,
+    to: number,
+    trigger: Trigger,
+    options: MoveOptions | undefined,
+  ): void {
+    const n = last - first + 1;
+    const staged = options?.staged === true && from !== HOST && to !== HOST;
+    if (staged) {
+      this.bookCopy(from, HOST, n, trigger);
+      this.bookCopy(HOST, to, n, trigger);
+    } else this.bookCopy(from, to, n, trigger);
+    const perCopy = options?.pagesPerCopy ?? BLOCK_PAGES;
+    const [startNs, ns] = this.chargeCopy(n, from, to, perCopy, staged, options?.timing ?? 'wait');
+
+    const { pages } = this.machine;
+    const base = slot * MASK_WORDS;
+    for (let w = first >> 5; w <= last >> 5; w++) {
+      let bits = -1;
+      if (w === first >> 5) bits &= -1 << (first & 31);
+      if (w === last >> 5) bits &= -1 >>> (31 - (last & 31));
+      this.markCopied(base + w, bits, from, to, trigger);
+      pages.resident[to][base + w] |= bits;
+      if (options?.keepSource === true) continue;
+      for (let l = 0; l < this.machine.actors.length; l++) if (l !== to) pages.forgetWord(l, base + w, bits);
+    }
+    pages.addResident(to, n);
+    if (trigger === 'speculation') this.machine.books[M['speculation.pages']] += n;
+    if (this.machine.events.on) {
+      const page = firstPageOf(this.machine.space, slot) + first;
+      this.machine.events.emit('migrate', to, page, n * PAGE_BYTES, startNs, ns, { from, to, trigger });
+    }
+  }
+
+  /** Marks and counts of pages that an eviction took or brings back, and of guesses. */
+  private markCopied(word: number, bits: number, from: number, to: number, trigger: Trigger): void {
+    const { evictedFrom, speculated } = this.machine.pages;
+    const back = evictedFrom[to][word] & bits;
+    if (back !== 0) {
+      this.machine.books[M['thrash.pages']] += popcount32(back);
+      evictedFrom[to][word] &= ~back;
+    }
+    if (trigger === 'eviction' && from !== HOST) evictedFrom[from][word] |= bits;
+    if (trigger === 'speculation') speculated[to][word] |= bits;
+    else speculated[to][word] &= ~bits;
+  }
+
+  /** Start and length of the copy of one contiguous run; moves the clock when the model waits for it. */
+  private chargeCopy(
+    pages: number,
+    from: number,
+    to: number,
+    perCopy: number,
+    staged: boolean,
+    timing: 'wait' | 'queue' | 'none',
+  ): [startNs: number, ns: number] {
+    const { d2h, h2d } = this.machine.platform.link;
+    const ns = staged
+      ? runNs(d2h, pages, perCopy) + runNs(h2d, pages, perCopy)
+      : runNs(this.machine.links.speedOf(from, to), pages, perCopy);
+    this.machine.books[M['time.link.busy.ns']] += ns;
+    if (timing === 'none') return [this.machine.clockNs, ns];
+    const lastLegNs = copyNs(h2d, (pages % perCopy || perCopy) * PAGE_BYTES);
+    const startNs = staged
+      ? this.machine.links.occupyStaged(from, to, ns, lastLegNs, this.machine.clockNs)
+      : this.machine.links.occupy(from, to, ns, this.machine.clockNs);
+    if (timing === 'wait') this.machine.clockNs = startNs + ns;
+    return [startNs, ns];
+  }
+
+  private bookCopy(from: number, to: number, pages: number, trigger: Trigger): void {
+    const bytes = pages * PAGE_BYTES;
+    const { books } = this.machine;
+    if (to === HOST) {
+      books[M['migration.d2h.bytes']] += bytes;
+      books[M['migration.d2h.pages']] += pages;
+    } else if (from === HOST) {
+      books[M['migration.h2d.bytes']] += bytes;
+      books[M['migration.h2d.pages']] += pages;
+    } else {
+      books[M['migration.d2d.bytes']] += bytes;
+      books[M['migration.d2d.pages']] += pages;
+    }
+    books[BY_TRIGGER[trigger]] += bytes;
+    if (trigger === 'eviction') books[M['evictions.bytes']] += bytes;
+  }
+
+  populate(block: number, mask: PageMask, at: number, options?: Pick<MoveOptions, 'timing'>): number {
+    const { pages } = this.machine;
+    const slot = pages.slotOf(block);
+    const base = slot * MASK_WORDS;
+    const fresh = this.candidates;
+    for (let w = 0; w < MASK_WORDS; w++) fresh[w] = mask[w] & ~pages.anywhere(base + w);
+    const n = countPages(fresh);
+    if (n === 0) return 0;
+    pages.unsettle(slot, fresh);
+    this.countMigration();
+    const calledNs = this.machine.clockNs;
+    this.chargeZeroing(n, at, options?.timing ?? 'wait');
+    for (let w = 0; w < MASK_WORDS; w++) {
+      pages.resident[at][base + w] |= fresh[w];
+      pages.speculated[at][base + w] &= ~fresh[w];
+    }
+    pages.addResident(at, n);
+    this.machine.books[at === HOST ? M['populate.host.pages'] : M['populate.device.pages']] += n;
+    if (this.machine.events.on)
+      this.machine.events.emitRuns('populate', at, firstPageOf(this.machine.space, slot), fresh, calledNs, { to: at });
+    return n;
+  }
+
+  private chargeZeroing(pages: number, at: number, timing: 'wait' | 'queue' | 'none'): void {
+    if (timing === 'none') return;
+    const speed = at === HOST ? this.machine.platform.host.zeroBytesPerNs : this.machine.platform.device.zeroBytesPerNs;
+    const ns = Math.round((pages * PAGE_BYTES) / speed);
+    const startNs = this.machine.links.occupy(at, at, ns, this.machine.clockNs);
+    if (timing === 'wait') this.machine.clockNs = startNs + ns;
+  }
+
+  discard(block: number, mask: PageMask, at?: number): void {
+    const slot = this.machine.pages.find(block);
+    if (slot < 0) return;
+    this.machine.pages.unsettle(slot, mask);
+    for (let l = 0; l < this.machine.actors.length; l++)
+      if (at === undefined || at === l) this.machine.pages.forget(l, slot, mask);
+  }
+
+  transfer(from: number, to: number, bytes: number): void {
+    if (from === to) return;
+    const ns = copyNs(this.machine.links.speedOf(from, to), bytes);
+    const startNs = this.machine.links.occupy(from, to, ns, this.machine.clockNs);
+    this.machine.clockNs = startNs + ns;
+    const direction = to === HOST ? 'd2h' : from === HOST ? 'h2d' : 'd2d';
+    this.machine.books[M[`migration.${direction}.bytes`]] += bytes;
+    this.machine.books[BY_TRIGGER.copy] += bytes;
+    this.machine.books[M['time.link.busy.ns']] += ns;
+    this.machine.events.emit('migrate', to, null, bytes, startNs, ns, { from, to, trigger: 'copy' });
+  }
+}
