@@ -93,6 +93,33 @@ test('a fault put off whose touch is possible at its wake-up is done at once', (
   expect(run.metrics).toMatchObject({ batches: 1, 'faults.device': 0, 'time.stall.device.ns': 40_000 });
 });
 
+test('which faults put off are due is settled before their touches are tried again', () => {
+  const { model, log } = logToy((core, _usual, lines) => ({
+    hostFault(page) {
+      core.populate(blockOf(page), pageMask([page]), HOST, { timing: 'none' });
+      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.read, 1);
+      return 'retry';
+    },
+    deviceFaults(_device, faults) {
+      lines.push(`${core.now()} off ${faults.count}`);
+      core.map(1, 1, pageMask([P0, P0 + 1]), RIGHTS.read, 2);
+      core.armCounter(1, 1, 1);
+      for (let i = 0; i < faults.count; i++) faults.defer(i, core.now() + 1_000 * (i + 1));
+    },
+    counter() {
+      lines.push(`${core.now()} counter`);
+      core.armCounter(1, 1, 1);
+      core.spend(5_000);
+    },
+  }));
+  const run = runModel(model, ['0 cpu r 0x200000 8K', '1000 gpu0 r 0x200000 8K'], { ...timed, inFlight: 2 });
+  // CPU: two faults of 300 ns, clock 600. The device is stopped from 1,000; fetched at 11,000, put off until 12,000 and
+  // 13,000. At 12,000 the first touch is done and its counter takes until 17,000. The second was not due at 12,000: it is
+  // raised in its own turn at 17,000 and its counter ends at 22,000. Stopped: 10,000, then 11,000..12,000..17,000.
+  expect(log).toEqual(['11000 off 2', '12000 counter', '17000 counter']);
+  expect(run.metrics['time.stall.device.ns']).toBe(10_000 + 1_000 + 5_000);
+});
+
 test('wake-ups come by time, then by request; those left at the end are dropped', () => {
   const { model, log } = logToy((core, usual, lines) => ({
     alloc() {
