@@ -1,5 +1,5 @@
 /** The walls of ARCHITECTURE.md. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -81,4 +81,15 @@ test('every model has a page of its own', () => {
 test('every module of a registry is named as its file', async () => {
   expect((await allModels()).map((m) => m.name).sort()).toEqual(modelNames());
   expect(formatNames()).toEqual(['csv', 'json', 'table']);
+});
+
+test.each(['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'])('every file that %s points to is there', (page) => {
+  const text = readFileSync(join(SRC, '..', page), 'utf8');
+  const links = [...text.matchAll(/\]\((?!http)([^)#]+)\)/g)].map(([, target]) => target);
+  const paths = [...text.matchAll(/`((?:src|test|docs|traces|scripts|schema|reports)\/[\w./-]+)`/g)].map(
+    ([, path]) => path,
+  );
+  const templates = /NAME|test\/models$/;
+  const missing = [...links, ...paths].filter((path) => !templates.test(path) && !existsSync(join(SRC, '..', path)));
+  expect(missing).toEqual([]);
 });

@@ -15,7 +15,7 @@ import { EXAMPLES } from './examples.ts';
 import { type Io, OutputError } from './io.ts';
 import { removeTemporaries } from './output-file.ts';
 
-export const STATUS = { fine: 0, usage: 2, bug: 3, interrupted: 130 } as const;
+export const STATUS = { fine: 0, usage: 2, bug: 3, interrupted: 130, terminated: 143 } as const;
 
 /** Runs one command line (without `node` and the script) and gives its exit status. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
@@ -98,11 +98,13 @@ function processIo(): Io {
   // A closed pipe shows up in the callback of the write that meets it; without a listener it would be thrown as well.
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
-  const stop = (status: number) => () => {
+  const io = { stdout: process.stdout, stderr: process.stderr, env: process.env };
+  const stop = (status: number): never => {
     removeTemporaries();
     process.exit(status);
   };
-  process.once('SIGINT', stop(STATUS.interrupted));
-  process.once('SIGTERM', stop(143));
-  return { stdout: process.stdout, stderr: process.stderr, env: process.env };
+  process.once('SIGINT', () => stop(STATUS.interrupted));
+  process.once('SIGTERM', () => stop(STATUS.terminated));
+  process.once('uncaughtException', (error) => stop(report(io, error)));
+  return io;
 }
