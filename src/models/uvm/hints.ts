@@ -54,6 +54,7 @@ export function prefetch(uvm: Uvm, event: PrefetchEvent): HintOutcome {
     makeResident(uvm, block, target, mask, 'hint', null, duplicate);
   });
   uvm.core.drain();
+  uvm.core.count('roundTrips');
   forEachBlockOf(uvm, firstPage, lastPage, (block, mask) => mapMigrated(uvm, block, target, mask));
   return 'applied';
 }

@@ -94,6 +94,7 @@ function makeDriver(core: Core, values: Readonly<Record<string, ParameterValue>>
       (timeNs) => schedule(uvm, timeNs),
     ),
     blockOfThrashing: new Map(),
+    explicit: new Map(),
     memory: core.actors.map((_, device) => new GpuMemory(core, device)),
   };
   const comeHome = (page: number): boolean => {

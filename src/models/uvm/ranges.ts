@@ -26,12 +26,14 @@ export function allocate(uvm: Uvm, vma: Vma): void {
 function allocateExplicit(uvm: Uvm, vma: Vma, at: number): void {
   const { core } = uvm;
   if (at !== HOST) {
-    const bytes = explicitBytes(vma);
+    const pages = vma.lastPage - vma.firstPage + 1;
+    const bytes = Math.ceil((pages * PAGE_BYTES) / BLOCK_BYTES) * BLOCK_BYTES;
     while (!core.reserve(at, bytes)) {
       if (evictRoot(uvm, at)) continue;
       core.warn(`explicit allocation ${vma.allocation.name} does not fit into ${core.actors[at]}: its accesses fail`);
       return;
     }
+    uvm.explicit.set(vma.allocation.id, { device: at, bytes, pages });
   }
   for (let block = Math.floor(vma.firstPage / BLOCK_PAGES); block <= Math.floor(vma.lastPage / BLOCK_PAGES); block++) {
     const base = block * BLOCK_PAGES;
@@ -44,10 +46,6 @@ function allocateExplicit(uvm: Uvm, vma: Vma, at: number): void {
       core.map(p, block, mask, native ? RIGHTS.atomic : RIGHTS.write, p === HOST ? 0 : 1);
     });
   }
-}
-
-function explicitBytes(vma: Vma): number {
-  return Math.ceil(((vma.lastPage - vma.firstPage + 1) * PAGE_BYTES) / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
 /** Cuts the range that holds `page` so that a range begins at it (uvm_va_range_split). */
@@ -135,14 +133,18 @@ function freePageable(uvm: Uvm, vma: Vma): void {
   });
 }
 
+/** Explicit memory is given back when the last page of the allocation is gone. */
 function freeExplicit(uvm: Uvm, vma: Vma): void {
   const { core } = uvm;
-  let held = false;
   forEachWindow(vma, (block, first, last) => {
     const mask = setRange(newMask(), first, last);
-    held ||= core.residence(block * BLOCK_PAGES + first) !== 0;
     for (let p = 0; p < core.actors.length; p++) core.unmap(p, block, mask);
     core.discard(block, mask);
   });
-  if (held && vma.allocation.kind === 'device') core.release(vma.allocation.actor, explicitBytes(vma));
+  const held = uvm.explicit.get(vma.allocation.id);
+  if (held === undefined) return;
+  held.pages -= vma.lastPage - vma.firstPage + 1;
+  if (held.pages > 0) return;
+  core.release(held.device, held.bytes);
+  uvm.explicit.delete(vma.allocation.id);
 }

@@ -71,6 +71,8 @@ export interface Uvm {
   blockCount: number;
   readonly detector: ThrashingDetector;
   readonly blockOfThrashing: Map<BlockThrashing, VaBlock>;
+  /** Explicit device memory by allocation: where, how much, and pages not yet freed. */
+  readonly explicit: Map<number, { readonly device: number; readonly bytes: number; pages: number }>;
   /** By device; entry 0 unused. */
   readonly memory: readonly GpuMemory[];
 }

@@ -328,6 +328,26 @@ describe('memory that is not managed', () => {
     expect(huge.warnings.length).toBe(1);
   });
 
+  it('device memory freed in parts is given back with its last page', () => {
+    // 4 MiB in three frees; then a managed block has the whole 4 MiB again: two blocks, no eviction.
+    const rows = [
+      `0 gpu0 alloc ${pageAddr(4, 0)} 4M d;kind=device`,
+      `0 gpu0 free ${pageAddr(4, 0)} 1M`,
+      `0 gpu0 free ${pageAddr(4, 256)} 1M`,
+      alloc(2),
+      ...touch('gpu0', 'write', 0, [0]),
+    ];
+    const before = oneByOne(rows, { capacity: '4M' }).metrics;
+    expect(before['accesses.failed']).toBe(1);
+    const freed = `0 gpu0 free ${pageAddr(5, 0)} 2M`;
+    const after = oneByOne([...rows, freed, ...touch('gpu0', 'write', 0, [0]), ...touch('gpu0', 'write', 1, [0])], {
+      capacity: '4M',
+    }).metrics;
+    expect(after['accesses.failed']).toBe(1);
+    expect(after['evictions.count']).toBe(0);
+    expect(after['memory.device.peakAllocatedBytes']).toBe(4 * MiB);
+  });
+
   it('pinned host memory is reached over the link by all', () => {
     const rows = [
       `0 cpu alloc ${pageAddr(0, 0)} 2M a;kind=pinned`,
