@@ -7,13 +7,22 @@ import { type Attribute, setAttributes } from '../../src/models/kfd/attributes.t
 import { evictOldest, takeVram } from '../../src/models/kfd/buffers.ts';
 import { FAULT_ERROR, restorePages } from '../../src/models/kfd/faults.ts';
 import { dropDead, restoreWork } from '../../src/models/kfd/mapping.ts';
-import { countVramPages } from '../../src/models/kfd/residency.ts';
+import { countVramPages, forEachBlock } from '../../src/models/kfd/residency.ts';
 import { createSvms } from '../../src/models/kfd/svms.ts';
 import type { SvmRange, Svms, SvmVma } from '../../src/models/kfd/types.ts';
 import type { Platform } from '../../src/platforms/platform.ts';
 import { replay } from '../../src/replay/engine.ts';
 import type { LaneSpec } from '../../src/replay/lane.ts';
-import { BLOCK_PAGES, forEachRun, hasPage, newMask, nextPage, type PageMask } from '../../src/replay/mask.ts';
+import {
+  andNotMask,
+  BLOCK_PAGES,
+  copyMask,
+  forEachRun,
+  hasPage,
+  newMask,
+  nextPage,
+  type PageMask,
+} from '../../src/replay/mask.ts';
 import { type Core, defineModel, HOST, type ModelDefinition, RIGHTS, type Vma } from '../../src/replay/model.ts';
 import { compileRecords } from '../helpers/mini-trace.ts';
 
@@ -315,6 +324,7 @@ export class KfdHarness {
     let fresh = 0;
     let faults = 0;
     let unresolved = 0;
+    if (stride === 1) fresh += this.fillHoles(first, first + count - 1);
     for (let i = 0; i < count; i++) {
       const page = first + i * stride;
       const vma = this.vmaAt(page);
@@ -330,6 +340,25 @@ export class KfdHarness {
       if (core.mapping(HOST, page) === RIGHTS.none) unresolved++;
     }
     this.events.push(['cpu', fresh, faults, unresolved]);
+  }
+
+  /** First touches of many pages at once; what is left is done page by page. */
+  private fillHoles(first: number, last: number): number {
+    const { core } = this;
+    let filled = 0;
+    const held = newMask();
+    for (const vma of this.vmas) {
+      if (!vma.readable || !vma.writable || vma.deviceMemory || vma.flags.includes('f')) continue;
+      const [from, to] = [Math.max(first, vma.first), Math.min(last, vma.last)];
+      if (from > to) continue;
+      forEachBlock(from, to, (block, pages) => {
+        const holes = copyMask(newMask(), pages);
+        for (const place of core.actors.keys()) andNotMask(holes, core.residentMask(place, block, held));
+        filled += core.populate(block, holes, HOST);
+        core.map(HOST, block, holes, RIGHTS.atomic, 0);
+      });
+    }
+    return filled;
   }
 
   private invalidate(first: number, last: number, how: string, flags: string | undefined): void {

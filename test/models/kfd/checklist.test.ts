@@ -260,7 +260,7 @@ describe('the CPU', () => {
       row(9, 'gpu0 write', 64 * MIB, PAGE),
     ];
     const { m } = run(rows, { set: RANGE_32, capacity });
-    // 8192 first touches, then one fault a block.
+    // First touches, then one fault a block.
     expect([m('faults.host') - m('faults.host.firstTouch'), m('migration.d2h.pages')]).toEqual([16, 8192]);
     expect(m('migration.by.hostFault.bytes')).toBe(32 * MIB);
     expect(m('evictions.count')).toBe(0);

@@ -24,7 +24,9 @@ export function run(rows: readonly string[], options: RunModelOptions = {}): Kfd
   const allocated = rows
     .filter((text) => / alloc /.test(text))
     .reduce((sum, text) => sum + Number(text.split(' ')[4]), 0);
-  const result = runModel(kfd, rows, { engine: allocated > 4 * MIB ? 'fast' : 'both', ...options });
+  // There a first touch of the CPU fills 64 KiB.
+  const large = { engine: 'fast', host: { pageBytes: 65536 } } as const;
+  const result = runModel(kfd, rows, { ...(allocated > 4 * MIB ? large : {}), ...options });
   return {
     ...result,
     m(name) {
