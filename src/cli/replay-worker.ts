@@ -1,6 +1,6 @@
 /** A thread that replays some of the runs, so that the main thread can answer Ctrl-C and show progress. */
 
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { replay } from '../replay/engine.ts';
@@ -43,22 +43,18 @@ async function work({ trace, lanes, firstRun, check, eventFiles }: Work): Promis
   );
   const events = eventFiles === null ? null : new EventFiles(eventFiles, firstRun);
   let lastReport = 0;
-  try {
-    const results = replay(openSharedTrace(trace), specs, {
-      check,
-      onProgress: (records) => {
-        const now = performance.now();
-        if (now - lastReport < PROGRESS_MS) return;
-        lastReport = now;
-        post({ kind: 'progress', records });
-      },
-      ...(events === null ? {} : { onEvent: (run, event) => events.add(run, event) }),
-    });
-    events?.flush();
-    return results;
-  } finally {
-    events?.close();
-  }
+  const results = replay(openSharedTrace(trace), specs, {
+    check,
+    onProgress: (records) => {
+      const now = performance.now();
+      if (now - lastReport < PROGRESS_MS) return;
+      lastReport = now;
+      post({ kind: 'progress', records });
+    },
+    ...(events === null ? {} : { onEvent: (run, event) => events.add(run, event) }),
+  });
+  events?.flush();
+  return results;
 }
 
 async function model(reference: string): Promise<ModelDefinition> {
@@ -107,15 +103,14 @@ function hookNames(hooks: ModelHooks): (keyof ModelHooks)[] {
 
 /** Lines of each run in a file of its own: runs of one pass come interleaved. */
 class EventFiles {
-  private readonly descriptors: number[];
   private readonly buffers: string[];
 
   constructor(
-    paths: readonly string[],
+    private readonly paths: readonly string[],
     private readonly firstRun: number,
   ) {
-    this.descriptors = paths.map((path) => openSync(path, 'w'));
     this.buffers = paths.map(() => '');
+    for (const path of paths) writeFileSync(path, '');
   }
 
   add(run: number, event: object): void {
@@ -127,14 +122,10 @@ class EventFiles {
     for (let run = 0; run < this.buffers.length; run++) this.flushRun(run);
   }
 
+  /** Opened and closed each time: there may be more runs than files that a process may hold open. */
   private flushRun(run: number): void {
-    const bytes = Buffer.from(this.buffers[run]);
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.descriptors[run], bytes, done);
+    appendFileSync(this.paths[run], this.buffers[run]);
     this.buffers[run] = '';
-  }
-
-  close(): void {
-    for (const descriptor of this.descriptors) closeSync(descriptor);
   }
 }
 
