@@ -19,7 +19,9 @@ test('stacks stand side by side, in human units', () => {
     }),
     run('two', { 'faults.device': 1, 'migration.h2d.bytes': 1536, 'time.total.ns': 999 }, { preset: 'fast' }),
   ]);
-  expect(report).toContain('hand.csv\nrecords 1,234, accesses 1,200, footprint 10 MiB, actors cpu gpu0');
+  expect(report).toContain(
+    'hand.csv\nrecords 1,234, accesses 1,200, duration 5 us, actors cpu gpu0\nfootprint 10 MiB, allocations 2',
+  );
   expect(report).toContain('device memory: unlimited\n');
   expect(rowOf(report, ' ')).toBe(line('', 'one', 'two:fast'));
   expect(rowOf(report, 'device faults')).toBe(line('device faults', '1,234,567', '1'));

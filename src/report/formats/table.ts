@@ -79,21 +79,23 @@ type Paint = ReturnType<typeof pc.createColors>;
 
 function heading(result: Result, paint: Paint): string[] {
   const { manifest, trace } = result;
-  const facts = [
+  const about = [
     `records ${formatCount(trace.records)}`,
     `accesses ${formatCount(trace.accesses)}`,
-    `footprint ${formatSize(trace.footprintBytes)}`,
-    `actors ${trace.actors.join(' ') || 'none'}`,
-    `allocations ${formatCount(trace.allocations)}${trace.inferredAllocations ? ' (inferred)' : ''}`,
     `duration ${formatDuration(trace.durationNs)}`,
+    `actors ${trace.actors.join(' ') || 'none'}`,
   ].join(', ');
   const peaks = Object.entries(manifest.trace.livePeakBytes).map(([device, bytes]) => `${device} ${formatSize(bytes)}`);
-  const alive = `touched and alive at once: ${peaks.join(', ') || 'nothing by devices'}`;
+  const memory = [
+    `footprint ${formatSize(trace.footprintBytes)}`,
+    `allocations ${formatCount(trace.allocations)}${trace.inferredAllocations ? ' (inferred)' : ''}`,
+    `touched and alive at once ${peaks.join(', ') || 'nothing by devices'}`,
+  ].join(', ');
   const machine = `${manifest.platform.name}: ${manifest.platform.title}; ${formatCount(manifest.options.inFlight)} in flight`;
   return [
     paint.bold(visible(manifest.trace.name)),
-    ...wrap(visible(facts), WIDTH),
-    visible(alive),
+    ...wrap(visible(about), WIDTH),
+    ...wrap(visible(memory), WIDTH),
     ...wrap(visible(machine), WIDTH),
   ];
 }
