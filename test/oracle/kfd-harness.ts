@@ -434,8 +434,6 @@ export class KfdHarness {
       case 'hmm_livelock':
         this.events.push([kind, rel(f[0]), f[1]]);
         break;
-      case 'reuse':
-        break;
       default:
         this.events.push([kind, ...(fields as (number | string)[])]);
     }

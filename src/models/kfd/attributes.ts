@@ -6,8 +6,7 @@ import { migrateToVram, vramToRam } from './migrate.ts';
 import { addRanges, dropRange, linkRange } from './ranges.ts';
 import { FLAG, gpuBit, MIGRATE, type SvmRange, type Svms, SYSMEM, UNDEFINED } from './types.ts';
 
-export const ATTRIBUTES = ['pref', 'prefetch', 'access', 'aip', 'noaccess', 'set', 'clr', 'gran'] as const;
-export type AttributeName = (typeof ATTRIBUTES)[number];
+export type AttributeName = 'pref' | 'prefetch' | 'access' | 'aip' | 'noaccess' | 'set' | 'clr' | 'gran';
 export type Attribute = readonly [name: AttributeName, value: number];
 
 /** Largest granularity that a range stores. */

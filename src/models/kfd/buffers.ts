@@ -17,7 +17,7 @@ export function admits(svms: Svms, gpu: number, pages: number): boolean {
 
 /** `svm_range_vram_node_new`: the range has a buffer on `gpu` afterwards, unless it returns false. */
 export function ensureBo(svms: Svms, range: SvmRange, gpu: number): boolean {
-  if (reuseBo(svms, range, gpu)) return true;
+  if (reuseBo(range, gpu)) return true;
   const pages = pagesOf(range);
   if (!takeVram(svms, gpu, pages)) {
     svms.log('bofail');
@@ -36,7 +36,7 @@ export function ensureBo(svms: Svms, range: SvmRange, gpu: number): boolean {
 }
 
 /** `svm_range_validate_svm_bo`. */
-function reuseBo(svms: Svms, range: SvmRange, gpu: number): boolean {
+function reuseBo(range: SvmRange, gpu: number): boolean {
   const { bo } = range;
   if (bo === null) return false;
   if (range.holdsBo) return true;
@@ -44,7 +44,6 @@ function reuseBo(svms: Svms, range: SvmRange, gpu: number): boolean {
     bo.ranges = bo.ranges.filter((other) => other !== range);
     return false;
   }
-  svms.log('reuse', bo.id);
   bo.refs++;
   range.holdsBo = true;
   return true;

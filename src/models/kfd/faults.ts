@@ -7,7 +7,7 @@ import { createUnregisteredRange, linkRange, splitRange } from './ranges.ts';
 import { alignDown, gpuBit, MIGRATE, RETRY_FAULT_PENDING_NS, type SvmRange, type Svms, SYSMEM } from './types.ts';
 
 /** Why a fault was not served; `window`: taken for one that was repaired a moment ago. */
-export type FaultEnd = 'served' | 'window' | 'perm' | 'noaccess' | 'nocreate' | 'xnack_off';
+type FaultEnd = 'served' | 'window' | 'perm' | 'noaccess' | 'nocreate' | 'xnack_off';
 
 /** What the driver returns to the fault interrupt's worker; others are 0. */
 export const FAULT_ERROR: Readonly<Partial<Record<FaultEnd, number>>> = {

@@ -7,7 +7,7 @@
 /** `AMDGPU_GMC_FAULT_RING_ORDER`, `_HASH_ORDER`. */
 const ENTRIES = 256;
 /** `AMDGPU_GMC_FAULT_TIMEOUT`: ticks of the interrupt time stamp. */
-export const FAULT_TIMEOUT_TICKS = 5000;
+const FAULT_TIMEOUT_TICKS = 5000;
 /** The time stamp counts at 100 MHz. */
 export const TICK_NS = 10;
 /** Any process id: one process is traced. */

@@ -16,10 +16,10 @@ export function bestRestoreLocation(
   const { preferredLoc } = range;
   if (svms.apu) return SYSMEM;
   if (preferredLoc === gpu || preferredLoc === SYSMEM) return preferredLoc;
-  if (preferredLoc !== UNDEFINED && sameHive(svms as Svms, gpu, preferredLoc)) return preferredLoc;
+  if (preferredLoc !== UNDEFINED && sameHive(svms, gpu, preferredLoc)) return preferredLoc;
   if ((range.access & gpuBit(gpu)) !== 0) return gpu;
   if ((range.accessInPlace & gpuBit(gpu)) !== 0) {
-    return range.actualLoc !== SYSMEM && sameHive(svms as Svms, gpu, range.actualLoc) ? range.actualLoc : SYSMEM;
+    return range.actualLoc !== SYSMEM && sameHive(svms, gpu, range.actualLoc) ? range.actualLoc : SYSMEM;
   }
   return NO_ACCESS;
 }
@@ -33,6 +33,6 @@ export function bestPrefetchLocation(
   if (target === SYSMEM || target === UNDEFINED) return target;
   if (svms.apu) return SYSMEM;
   const users = svms.xnack ? range.accessInPlace : range.access | range.accessInPlace;
-  const reachable = gpusIn(svms as Svms, users).every((gpu) => sameHive(svms as Svms, gpu, target));
+  const reachable = gpusIn(svms, users).every((gpu) => sameHive(svms, gpu, target));
   return reachable ? target : SYSMEM;
 }

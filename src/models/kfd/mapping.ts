@@ -21,7 +21,7 @@ import {
 } from './types.ts';
 
 /** How a validation ended: `noVma` is -EFAULT; `foreign` stands for the endless loop of hmm_range_fault (see `validateAndMap`). */
-export type Validation = 'done' | 'noVma' | 'foreign';
+type Validation = 'done' | 'noVma' | 'foreign';
 
 /** Which GPUs `svm_range_validate_and_map` maps a range for when it is not about one faulting GPU. */
 export function gpusToMap(svms: Svms, range: SvmRange): number {
@@ -122,7 +122,7 @@ function beforeNext(mask: Int32Array, at: number): number {
 }
 
 /** `svm_range_unmap_from_gpus`: for every GPU with access, mapped or not. */
-export function unmapFromGpus(svms: Svms, range: SvmRange, first: number, last: number, trigger: UnmapTrigger): void {
+function unmapFromGpus(svms: Svms, range: SvmRange, first: number, last: number, trigger: UnmapTrigger): void {
   if (!range.mappedToGpu) return;
   if (range.first === first && range.last === last) range.mappedToGpu = false;
   for (const gpu of gpusIn(svms, range.access | range.accessInPlace)) {
@@ -184,7 +184,6 @@ function stopQueues(svms: Svms): void {
   svms.log('quiesce');
   core.countOwn('queueEvictions');
   core.count('roundTrips');
-  svms.queuesStoppedAtNs = core.now();
   scheduleRestore(svms);
 }
 
@@ -220,7 +219,6 @@ export function restoreWork(svms: Svms): void {
     return;
   }
   svms.evictedRanges = 0;
-  svms.queuesStoppedAtNs = null;
   core.count('roundTrips');
   svms.log('resume');
 }

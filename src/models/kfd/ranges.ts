@@ -1,6 +1,5 @@
 /** Making, cutting and finding ranges: `svm_range_new`, `_split`, `_add`, `_create_unregistered_range`. */
 
-import { PAGE_BYTES } from '../../replay/mask.ts';
 import { releaseBoRef } from './buffers.ts';
 import { countVramPages } from './residency.ts';
 import {
@@ -27,7 +26,7 @@ export function maxRangePages(vramBytes: readonly number[]): number {
   return Math.min(PAGES_1GIB, ...pages);
 }
 
-export function newRange(svms: Svms, first: number, last: number): SvmRange {
+function newRange(svms: Svms, first: number, last: number): SvmRange {
   return {
     first,
     last,
@@ -69,13 +68,13 @@ export function dropRange(svms: Svms, range: SvmRange): void {
   }
 }
 
-export function unlinkFromBo(range: SvmRange): void {
+function unlinkFromBo(range: SvmRange): void {
   const at = range.bo?.ranges.indexOf(range) ?? -1;
   if (at >= 0) range.bo!.ranges.splice(at, 1);
 }
 
 /** `svm_range_clone`: attribute calls change copies and then exchange them. */
-export function cloneRange(svms: Svms, old: SvmRange): SvmRange {
+function cloneRange(svms: Svms, old: SvmRange): SvmRange {
   const range: SvmRange = { ...newRange(svms, old.first, old.last), ...sharedFields(old) };
   range.vramPages = old.vramPages;
   if (old.bo !== null) {
@@ -219,5 +218,3 @@ export function createUnregisteredRange(svms: Svms, page: number): SvmRange | nu
   linkRange(svms, range);
   return range;
 }
-
-export const bytesOf = (range: { first: number; last: number }): number => pagesOf(range) * PAGE_BYTES;

@@ -62,12 +62,11 @@ export function createSvms(
     dead: [],
     nextBoId: 1,
     evictedRanges: 0,
-    queuesStoppedAtNs: null,
   };
   return svms;
 }
 
-export function asSvmVma(vma: Vma | null): SvmVma | null {
+function asSvmVma(vma: Vma | null): SvmVma | null {
   if (vma === null) return null;
   const { kind, vma: place } = vma.allocation;
   return {

@@ -140,8 +140,6 @@ export interface Svms {
   readonly dead: SvmRange[];
   nextBoId: number;
   evictedRanges: number;
-  /** When the queues were stopped, while they are. */
-  queuesStoppedAtNs: number | null;
 }
 
 export const gpuBit = (gpu: number): number => 1 << gpu;
@@ -150,12 +148,12 @@ export const alignDown = (page: number, step: number): number => Math.floor(page
 export const alignUp = (page: number, step: number): number => Math.ceil(page / step) * step;
 
 /** GPUs of a bit set, ascending. */
-export function gpusIn(svms: Svms, bits: number): number[] {
+export function gpusIn(svms: Pick<Svms, 'gpus'>, bits: number): number[] {
   return svms.gpus.filter((gpu) => (bits & gpuBit(gpu)) !== 0);
 }
 
 /** `svm_nodes_in_same_hive`. */
-export function sameHive(svms: Svms, a: number, b: number): boolean {
+export function sameHive(svms: Pick<Svms, 'hives'>, a: number, b: number): boolean {
   return a === b || (svms.hives[a] !== 0 && svms.hives[a] === svms.hives[b]);
 }
 
