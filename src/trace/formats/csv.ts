@@ -15,6 +15,7 @@ import {
   parseTime,
 } from '../numbers.ts';
 import { Range } from '../range.ts';
+import { FIELD, RowScanner } from '../row-scanner.ts';
 import type { Lines, TraceSource } from '../source.ts';
 
 const NEWLINE = 10;
@@ -24,6 +25,16 @@ const CARRIAGE_RETURN = 13;
 const REQUIRED = ['actor', 'op', 'addr', 'size'] as const;
 const COLUMNS = ['time_ns', ...REQUIRED, 'thread', 'arg'] as const;
 type Column = (typeof COLUMNS)[number];
+
+const FIELDS: Readonly<Record<Column, number>> = {
+  time_ns: FIELD.time,
+  actor: FIELD.actor,
+  op: FIELD.op,
+  addr: FIELD.addr,
+  size: FIELD.size,
+  thread: FIELD.thread,
+  arg: FIELD.arg,
+};
 
 const OP_CODES = new Map<string, number>([
   ...OP_NAMES.map((name) => [name, OP[name]] as const),
@@ -40,23 +51,30 @@ export const format: TraceFormat = {
 };
 
 async function readCsv(source: TraceSource, into: TraceCompiler): Promise<void> {
+  const scanner = new RowScanner(into, (fields, line) => reader.read(fields, line));
+  const reader = new RecordReader(into, scanner);
   let decoder: RecordDecoder | null = null;
   let first = true;
+  let inPreamble = true;
   for await (let lines of source.lines()) {
     if (first) lines = { ...lines, buffer: withoutByteOrderMark(lines.buffer) };
     first = false;
-    if (decoder === null) {
+    if (inPreamble) {
       const header = readPreamble(lines, into);
       if (header === null) continue;
-      const reader = new RecordReader(into);
-      decoder = new RecordDecoder(into.file, header.line, (fields, line) => reader.read(fields, line));
+      inPreamble = false;
       lines = header;
+    }
+    if (decoder === null) {
+      const quoted = scanner.scan(lines);
+      if (quoted === null) continue;
+      decoder = new RecordDecoder(into.file, quoted.line, (fields, line) => reader.read(fields, line));
+      lines = quoted;
     }
     await decoder.decode(lines);
   }
-  if (decoder === null)
-    into.fail(`the file has no header row: a trace begins with ${COLUMNS.slice(0, 5).join(',')}`, 1);
-  await decoder.finish();
+  if (inPreamble) into.fail(`the file has no header row: a trace begins with ${COLUMNS.slice(0, 5).join(',')}`, 1);
+  await decoder?.finish();
 }
 
 function withoutByteOrderMark(buffer: Buffer): Buffer {
@@ -82,6 +100,7 @@ function readPreamble(lines: Lines, into: TraceCompiler): Lines | null {
 
 class RecordReader {
   readonly #into: TraceCompiler;
+  readonly #scanner: RowScanner;
   readonly #address: PageBytes = { pages: 0, bytes: 0 };
   readonly #size: PageBytes = { pages: 0, bytes: 0 };
   readonly #range = new Range();
@@ -95,8 +114,9 @@ class RecordReader {
   #thread = -1;
   #arg = -1;
 
-  constructor(into: TraceCompiler) {
+  constructor(into: TraceCompiler, scanner: RowScanner) {
     this.#into = into;
+    this.#scanner = scanner;
   }
 
   read(fields: string[], line: number): void {
@@ -128,6 +148,7 @@ class RecordReader {
     this.#sizeAt = at('size');
     this.#thread = at('thread');
     this.#arg = at('arg');
+    this.#scanner.columns(names.map((name) => FIELDS[name as Column]));
     into.begin({ time: this.#time >= 0, thread: this.#thread >= 0 });
   }
 
