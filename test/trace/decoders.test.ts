@@ -16,7 +16,16 @@ const plainRow: fc.Arbitrary<Row> = fc.record({
   addr: fc.oneof(
     fc.integer({ min: 0, max: 2 ** 30 }).map((n) => `0x${n.toString(16)}`),
     fc.integer({ min: 0, max: 2 ** 30 }).map(String),
-    fc.constantFrom('0x1fffffffffff000', '0xFFFF0', '0x0', '144115188075855000', '0x00000000000001000', '0X10'),
+    fc.constantFrom(
+      '0x1fffffffffff000',
+      '0x100000000000043',
+      '72057594037927943',
+      '0xFFFF0',
+      '0x0',
+      '144115188075855000',
+      '0x00000000000001000',
+      '0X10',
+    ),
   ),
   size: fc.constantFrom('1', '64', '4096', '5000', '2097152', '0x40', '007'),
   thread: fc.constantFrom('', '0', '7', '-1', '12345678901'),
@@ -93,11 +102,11 @@ test('scanner and csv-parse read the same rows and find the same errors in the s
         expect(scanned).toEqual(parsed);
       },
     ),
-    { numRuns: 400, seed: 20260607 },
+    { numRuns: 200, seed: 20260607 },
   );
   // Both kinds must really occur.
-  expect(errors).toBeGreaterThan(50);
-  expect(good).toBeGreaterThan(50);
+  expect(errors).toBeGreaterThan(30);
+  expect(good).toBeGreaterThan(30);
 });
 
 test('a quote in the middle sends the rest through csv-parse, with the right lines', async () => {
