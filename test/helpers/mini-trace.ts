@@ -320,7 +320,7 @@ export function compileRecords(records: readonly RecordRow[], options: CompileOp
   // Events, and the lives of blocks: from the first allocation in a block until no live one is left in it.
   const events: TraceEvent[] = [];
   const eventOf = new Map<number, number>();
-  const lives: Life[] = [];
+  const begun: Life[] = [];
   const living = new Map<number, Life>();
   const begin = (block: number, beginEvent: number): void => {
     if (living.has(block)) return;
@@ -334,7 +334,7 @@ export function compileRecords(records: readonly RecordRow[], options: CompileOp
       firstId: 0,
       slot: 0,
     };
-    lives.push(life);
+    begun.push(life);
     living.set(block, life);
   };
   for (const a of inferredAllocations ? allocations : []) {
@@ -375,6 +375,8 @@ export function compileRecords(records: readonly RecordRow[], options: CompileOp
       }
     }
   });
+  // Only blocks that the trace touches have an entry.
+  const lives = begun.filter((life) => life.touched.size > 0);
   const { pageIds, slots } = numberLives(lives);
   const columns = makeColumns(rows, actors, eventOf, lifeOfTouch);
 
