@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { profileSchema } from '../platforms/profile.ts';
+import { comparisonSchema } from './compare/comparison.ts';
 import { resultSchema } from './result.ts';
 
 /** Text of each file by its name. */
@@ -10,6 +11,7 @@ export function schemas(): Record<string, string> {
     `${JSON.stringify({ title, ...z.toJSONSchema(schema) }, null, 2)}\n`;
   return {
     'result.schema.json': text('Result of gmem-eval run', resultSchema),
+    'comparison.schema.json': text('Comparison of gmem-eval compare', comparisonSchema),
     'platform.schema.json': text('Machine profile of gmem-eval', profileSchema),
   };
 }
