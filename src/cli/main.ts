@@ -6,16 +6,18 @@ import { InvariantError } from '../replay/lane.ts';
 import { visibleLines } from '../report/text.ts';
 import { toolVersion } from '../report/version.ts';
 import { TraceError } from '../trace/index.ts';
+import { compareCommand } from './commands/compare.ts';
 import { metricsCommand } from './commands/metrics.ts';
 import { modelsCommand } from './commands/models.ts';
 import { platformsCommand } from './commands/platforms.ts';
 import { runCommand } from './commands/run.ts';
 import { traceCommand } from './commands/trace.ts';
 import { EXAMPLES } from './examples.ts';
+import { RegressionError } from './gate.ts';
 import { type Io, OutputError } from './io.ts';
 import { removeTemporaries } from './output-file.ts';
 
-export const STATUS = { fine: 0, usage: 2, bug: 3, interrupted: 130, terminated: 143 } as const;
+export const STATUS = { fine: 0, regression: 1, usage: 2, bug: 3, interrupted: 130, terminated: 143 } as const;
 
 /** Runs one command line (without `node` and the script) and gives its exit status. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
@@ -33,8 +35,11 @@ function program(io: Io): Command {
       'Replay a trace of memory accesses through models of the stacks that move data between a host and its accelerators.',
     )
     .version(toolVersion(), '-V, --version', 'print the version')
-    .addHelpText('after', '\nExit status: 0 fine, 2 usage, configuration or trace error, 3 our bug, 130 Ctrl-C.');
-  for (const command of [runCommand, traceCommand, modelsCommand, metricsCommand, platformsCommand]) {
+    .addHelpText(
+      'after',
+      '\nExit status: 0 fine, 1 regression, 2 usage, configuration or trace error, 3 our bug, 130 Ctrl-C.',
+    );
+  for (const command of [runCommand, compareCommand, traceCommand, modelsCommand, metricsCommand, platformsCommand]) {
     root.addCommand(command(io));
   }
   settle(root, io);
@@ -76,6 +81,7 @@ function report(io: Io, error: unknown): number {
 }
 
 function verdict(error: unknown): [number, string] {
+  if (error instanceof RegressionError) return [STATUS.regression, error.message];
   if (error instanceof TraceError) return [STATUS.usage, error.message];
   if (error instanceof ConfigurationError) return [STATUS.usage, `error: ${error.message}\n  ${error.advice}`];
   if (error instanceof OutputError) {

@@ -2,10 +2,11 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '../../replay/configuration-error.ts';
-import { planRuns, runsOf } from '../../replay/plan.ts';
+import { type Plan, planRuns, runsOf } from '../../replay/plan.ts';
 import { formatNames, loadFormat, type ReportFormat } from '../../report/registry.ts';
 import { buildResult, type Result } from '../../report/result.ts';
 import { toolVersion } from '../../report/version.ts';
+import { type Gate, type GateOptions, knownOfModels, loadGate, mustDiffer } from '../gate.ts';
 import { answer, type Io, OutputError, wantsColor } from '../io.ts';
 import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
@@ -15,20 +16,20 @@ import { replayRuns } from '../replay-runs.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 
-interface Options {
+interface Options extends GateOptions {
   models?: string[];
   set?: string[];
   platform?: string;
   oversub?: string[];
   deviceMemory?: string[];
   inFlight?: number;
-  format: string;
   out: string;
   events?: string;
   traceFormat?: string;
   check?: true;
   jobs: number;
   quiet?: true;
+  baseline?: string;
 }
 
 export function runCommand(io: Io): Command {
@@ -50,6 +51,14 @@ export function runCommand(io: Io): Command {
     )
     .option('--format <name>', `report: ${formatNames().join(', ')}`, 'table')
     .option('--out <dir|file|->', 'where the report goes; - is standard output', '-')
+    .option(
+      '--baseline <file>',
+      'compare with this result instead: the report is that of `compare`, exit status 1 when worse',
+    )
+    .option('--update-baseline', 'write the new result to the baseline, and show what changed')
+    .option('--report <format=file>', 'with --baseline: write this report too; may be repeated', repeated)
+    .option('--config <file>', 'with --baseline: tolerances (default: gmem-eval.yaml here or in a folder above)')
+    .option('--allow-missing', 'with --baseline: judge what both have; report what only one has')
     .option('--events <file>', 'write what happened, one JSON line an event')
     .option('--trace-format <name>', 'how the trace is written (default: found from its content)')
     .option('--check', 'check the invariants of the simulation all along')
@@ -58,13 +67,19 @@ export function runCommand(io: Io): Command {
     .action((trace: string, options: Options) => run(io, trace, options));
 }
 
+type RunFormat = Pick<ReportFormat, 'extension' | 'render'>;
+
 async function run(io: Io, path: string, options: Options): Promise<void> {
-  const format = await loadFormat(options.format);
   const plan = await planRuns(options);
+  const gate = await gateOf(options, plan);
+  const format = gate === null ? await loadFormat(options.format) : formatOf(gate);
   const reportPath = outPath(options.out, path, format);
-  if (reportPath !== null && reportPath === options.events) {
-    throw new ConfigurationError('--out and --events name the same file', 'give each a name of its own');
-  }
+  const { events: eventsPath } = options;
+  mustDiffer([
+    ...(reportPath === null ? [] : [{ option: '--out', path: reportPath }]),
+    ...(eventsPath === undefined ? [] : [{ option: '--events', path: eventsPath }]),
+    ...(gate?.targets ?? []),
+  ]);
   const files: OutputFile[] = [];
   const open = (file: string): OutputFile => {
     const opened = new OutputFile(file);
@@ -73,7 +88,8 @@ async function run(io: Io, path: string, options: Options): Promise<void> {
   };
   try {
     const report = reportPath === null ? null : open(reportPath);
-    const events = options.events === undefined ? null : open(options.events);
+    const events = eventsPath === undefined ? null : open(eventsPath);
+    gate?.open(open);
     const result = await evaluate(io, path, options, plan, events);
     const text = format.render(result, { color: report === null && wantsColor(io) });
     report?.write(text);
@@ -83,13 +99,38 @@ async function run(io: Io, path: string, options: Options): Promise<void> {
   } finally {
     for (const file of files) file.discard();
   }
+  gate?.conclude();
+}
+
+/** Null without --baseline, and then nothing may ask for one. */
+async function gateOf(options: Options, plan: Plan): Promise<Gate | null> {
+  if (options.baseline !== undefined) {
+    return loadGate(options.baseline, options, knownOfModels(plan.choices.map((choice) => choice.model)));
+  }
+  const asked = [
+    options.updateBaseline && '--update-baseline',
+    options.report && '--report',
+    options.config !== undefined && '--config',
+    options.allowMissing && '--allow-missing',
+  ].find(Boolean);
+  if (asked)
+    throw new ConfigurationError(`${asked} without --baseline`, 'name the result to compare with: --baseline FILE');
+  return null;
+}
+
+/** With a baseline the report is that of the comparison. */
+function formatOf(gate: Gate): RunFormat {
+  return {
+    extension: gate.format.extension,
+    render: (result, { color }) => gate.judge({ file: 'new result', result }, color),
+  };
 }
 
 async function evaluate(
   io: Io,
   path: string,
   options: Options,
-  plan: Awaited<ReturnType<typeof planRuns>>,
+  plan: Plan,
   events: OutputFile | null,
 ): Promise<Result> {
   const quiet = options.quiet === true;
@@ -112,7 +153,7 @@ async function evaluate(
 }
 
 /** Null for standard output. A folder gets a file named after the trace. */
-function outPath(out: string, trace: string, format: ReportFormat): string | null {
+function outPath(out: string, trace: string, format: RunFormat): string | null {
   if (out === '-') return null;
   if (out === '') throw new ConfigurationError('--out: empty', 'give a file, a folder, or - for standard output');
   const isFolder = existsSync(out) ? statSync(out).isDirectory() : out.endsWith('/');
