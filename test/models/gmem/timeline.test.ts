@@ -99,3 +99,22 @@ test('two places for three pages (olk510, decoupled, no background evictor)', ()
   // Prefetch 2 x 3; home 4; P0 1 + 3; P2 and P1 each 1 + 5 + 3.
   expect(roundTrips(r)).toBe(6 + 4 + 4 + 9 + 9);
 });
+
+test('a CPU touch waits for the background evictor to finish with its page (olk510)', () => {
+  const r = run(
+    [
+      // Negotiation: now = CPU delay = 10,000.
+      alloc(4),
+      // All four together at 10,000: peer_map 10,000 + zeroing 262,144, until 282,144. No page is free then: swapd wakes.
+      ...touch('gpu0', 'w', 0, 3),
+      // Before this record, issued at 310,000: swapd evicts P0 from 282,144 on: EVICT_PAGE and FREE_PAGE 20,000, flush 500,
+      // copy 2,098,152, so until 2,400,796; it delays nobody. The trap ends at 310,300, then the page's mutex.
+      `300000 cpu r ${P(0)} 64`,
+    ],
+    { platform, preset: 'olk510', capacity: '8M', set: { lowWatermarkBytes: 2 * MIB, highWatermarkBytes: 0 } },
+  );
+  expect(victims(r)).toEqual([0]);
+  expect(r.metrics['gmem.lockWait.ns']).toBe(2_400_796 - 310_300);
+  // Only the CPU entry was missing. Ideal is the trace's own 300,000.
+  expect(r.metrics['time.total.ns']).toBe(2_400_796);
+});
