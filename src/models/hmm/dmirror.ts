@@ -4,21 +4,12 @@
  * itself; `test-device.ts` adds the chunk policies under which the oracle was recorded.
  */
 
-import { forEachBlock } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, forEachBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm, NotifierRange } from '../../replay/linux-mm.ts';
-import {
-  addRange,
-  andMask,
-  andNotMask,
-  copyMask,
-  countPages,
-  hasPage,
-  isEmptyMask,
-  newMask,
-  type PageMask,
-} from '../../replay/mask.ts';
+import { addRange, andMask, andNotMask, copyMask, hasPage, newMask, type PageMask } from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import { type Core, RIGHTS } from '../../replay/model.ts';
+import { Mirror } from './mirror.ts';
 
 /** Pages of one hmm_range_fault call and of one migration cycle (test_hmm.c: `unsigned long pfns[64]`). */
 export const WINDOW_PAGES = 64;
@@ -33,6 +24,7 @@ export interface AccessResult {
 }
 
 export interface Dmirror {
+  readonly mirror: Mirror;
   /** Drops mirror entries; returns callbacks made: each device has one notifier over the whole address space. */
   invalidate(range: NotifierRange): number;
   /** Pages that left the device leave its own mirror, whose owner ignores the notification of the move. */
@@ -50,11 +42,14 @@ export interface Dmirror {
 export interface DmirrorOptions {
   /** Takes device memory for a page; false = no more. Default: always. */
   readonly reserve?: (device: number) => boolean;
+  /** Pages in RAM are mirrored, but reached only through `lend`. */
+  readonly hidesRam?: boolean;
 }
 
 export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOptions = {}): Dmirror {
   /** mmu_interval_notifier sequence numbers, by device. */
   const sequence = core.actors.map(() => 0);
+  const mirror = new Mirror(core, options.hidesRam === true);
 
   function invalidate(range: NotifierRange): number {
     let calls = 0;
@@ -63,21 +58,20 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
       if (range.event === 'migrate' && range.owner === device) continue;
       sequence[device]++;
       forEachBlock(range.firstPage, range.lastPage, (block, from, to) => {
-        const pages = andMask(addRange(newMask(), from, to), core.mappedMask(device, block, newMask()));
-        if (!isEmptyMask(pages)) core.unmap(device, block, pages);
+        mirror.drop(device, block, addRange(newMask(), from, to));
       });
     }
     return calls;
   }
 
   function pageFree(device: number, block: number, pages: PageMask): void {
-    core.unmap(device, block, pages);
+    mirror.drop(device, block, pages);
   }
 
   /** First page of the request that the mirror does not serve, or -1. */
   function firstMissing(device: number, firstPage: number, lastPage: number, write: boolean): number {
     const needed = write ? RIGHTS.write : RIGHTS.read;
-    for (let page = firstPage; page <= lastPage; page++) if (core.mapping(device, page) < needed) return page;
+    for (let page = firstPage; page <= lastPage; page++) if (mirror.rights(device, page) < needed) return page;
     return -1;
   }
 
@@ -97,14 +91,13 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
     while (status === 'busy') status = mm().rangeFault(request);
     if (status === 'denied') return 1;
     if (status === 'fault') return 14;
-    return mirror(device, first, last, write);
+    return fill(device, first, last, write);
   }
 
   /** dmirror_do_fault: enters the pages with the CPU's permission; a write that found a read-only page fails there. */
-  function mirror(device: number, first: number, last: number, write: boolean): Errno {
+  function fill(device: number, first: number, last: number, write: boolean): Errno {
     for (let page = first; page <= last; page++) {
-      const block = Math.floor(page / 512);
-      const writable = hasPage(mm().validMask(block, device, newMask(), true), page % 512);
+      const writable = hasPage(mm().validMask(blockOf(page), device, newMask(), true), page % 512);
       if (write && !writable) return 14;
     }
     enter(device, first, last);
@@ -113,12 +106,15 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
 
   function enter(device: number, first: number, last: number): void {
     forEachBlock(first, last, (block, from, to) => {
-      const pages = addRange(newMask(), from, to);
-      const writable = andMask(mm().validMask(block, device, newMask(), true), pages);
-      const readable = andNotMask(andMask(mm().validMask(block, device, newMask()), pages), writable);
-      if (!isEmptyMask(readable)) core.map(device, block, readable, RIGHTS.read, countPages(readable));
-      if (!isEmptyMask(writable)) core.map(device, block, writable, RIGHTS.atomic, countPages(writable));
+      const valid = andMask(mm().validMask(block, device, newMask()), addRange(newMask(), from, to));
+      enterPages(device, block, valid);
     });
+  }
+
+  function enterPages(device: number, block: number, pages: PageMask): void {
+    const writable = andMask(mm().validMask(block, device, newMask(), true), pages);
+    mirror.enter(device, block, andNotMask(copyMask(newMask(), pages), writable), false);
+    mirror.enter(device, block, writable, true);
   }
 
   /** vma_lookup and VM_READ of the ioctls: cuts the request at the first page that may not be read. */
@@ -149,12 +145,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
             else pages[page >> 5] &= ~(1 << (page & 31));
           }
         },
-        moved: (block, pages) => {
-          const writable = andMask(mm().validMask(block, device, newMask(), true), pages);
-          const readable = andNotMask(copyMask(newMask(), pages), writable);
-          if (!isEmptyMask(readable)) core.map(device, block, readable, RIGHTS.read, countPages(readable));
-          if (!isEmptyMask(writable)) core.map(device, block, writable, RIGHTS.atomic, countPages(writable));
-        },
+        moved: (block, pages) => enterPages(device, block, pages),
       });
     }
     if (end < lastPage) return 22;
@@ -165,7 +156,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
     mm().makeExclusive(firstPage, lastPage);
     for (let page = firstPage; page <= lastPage; page++) {
       if (mm().entry(page).state !== 'exclusive') continue;
-      core.map(device, Math.floor(page / 512), addRange(newMask(), page % 512, page % 512), RIGHTS.read, 1);
+      mirror.enter(device, blockOf(page), addRange(newMask(), page % 512, page % 512), false);
     }
   }
 
@@ -175,5 +166,5 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
     return end < lastPage ? 22 : 0;
   }
 
-  return { invalidate, pageFree, access, exclusive, toDevice, toHost };
+  return { mirror, invalidate, pageFree, access, exclusive, toDevice, toHost };
 }

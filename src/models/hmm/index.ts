@@ -29,17 +29,8 @@ export default defineModel({
   defaultOrder: 4,
   presets: {
     gpusvm: { title: 'drm_gpusvm + drm_pagemap + xe, discrete GPU' },
-    nouveau: {
-      title: 'nouveau of Linux 6.12: page at a time, migration only on bind',
-      // Each page is a copy of its own there: the platform's cost of a copy operation stands for it.
-      parameters: { copyPageNs: 0 },
-      absent: NO_BOOKS,
-    },
-    dmirror: {
-      title: "the kernel's HMM test device under a chunk policy",
-      parameters: { copyPageNs: 0 },
-      absent: NO_BOOKS,
-    },
+    nouveau: { title: 'nouveau of Linux 6.12: page at a time, migration only on bind', absent: NO_BOOKS },
+    dmirror: { title: "the kernel's HMM test device under a chunk policy", absent: NO_BOOKS },
   },
   parameters: PARAMETERS,
   atomics: true,

@@ -45,8 +45,8 @@ const COSTS = {
     default: 228,
     min: 0,
     unit: 'ns',
-    doc: 'copy time that each scattered 4 KiB page of RAM adds to the copy of a contiguous run',
-    source: `${SERIES}: (223 us - 106 us) / 512; the link of the platform gives the rest`,
+    doc: 'gpusvm: copy time that each scattered 4 KiB page of RAM adds to the copy of a contiguous run',
+    source: `${SERIES}: (223 us - 106 us) / 512; the link of the platform gives the rest; nouveau pays its cost of a copy operation for each page`,
   },
   getPagesNs: {
     type: 'number',

@@ -1,9 +1,11 @@
 /**
  * The kernel's test device under the chunk policies of the recording: what an access asks of `dmirror.ts`. The recording
- * calls the device for every access; here it is called for those that its mirror does not serve.
+ * calls the device for every access. Here it is called for those that find a page in RAM, or none: with a page on the device
+ * there is nothing to decide.
  */
 
 import { ACCESS, type FaultBuffer } from '../../replay/faults.ts';
+import { forEachBlock, PageFlags } from '../../replay/linux-mm/page-flags.ts';
 import { createLinuxMm, type LinuxMm } from '../../replay/linux-mm.ts';
 import { countPages, PAGE_BYTES } from '../../replay/mask.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS } from '../../replay/model.ts';
@@ -13,7 +15,10 @@ import { type HmmParameters, kernelCosts } from './parameters.ts';
 import { createProcess } from './process.ts';
 
 export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
-  const device = createDmirror(core, () => mm, { reserve: (actor) => core.reserve(actor, PAGE_BYTES) });
+  const device = createDmirror(core, () => mm, {
+    reserve: (actor) => core.reserve(actor, PAGE_BYTES),
+    hidesRam: p.migrateOnAccess,
+  });
   const mm: LinuxMm = createLinuxMm(core, {
     driver: {
       invalidate: (range) => device.invalidate(range),
@@ -37,10 +42,32 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
     if (reachable && p.migrateOnAccess) migrateChunks(actor, firstPage, lastPage);
     if (reachable && request(actor, firstPage, lastPage, write)) faults.serve(0);
     else faults.fail(0);
+    lend(actor, faults);
     for (let i = 1; i < faults.count; i++) {
       const needed = faults.access[i] === ACCESS.read ? RIGHTS.read : RIGHTS.write;
       if (faults.record[i] === faults.record[0] && core.mapping(actor, faults.page[i]) >= needed) faults.duplicate(i);
     }
+  }
+
+  /**
+   * The policy looks at every access, so pages in RAM are let go for this one only: until each page that it has yet to
+   * touch was touched once. Those are the pages that wait and, when the device may issue no more, those behind them.
+   */
+  function lend(actor: number, faults: FaultBuffer): void {
+    if (!p.migrateOnAccess) return;
+    const waiting = new PageFlags();
+    let last = 0;
+    for (let i = 0; i < faults.count; i++) {
+      if (faults.record[i] !== faults.record[0]) continue;
+      last = Math.max(last, faults.page[i]);
+      waiting.add(faults.page[i], faults.page[i]);
+    }
+    if (faults.count >= core.inFlight && last < faults.lastPage[0]) waiting.add(last + 1, faults.lastPage[0]);
+    forEachBlock(faults.firstPage[0], faults.lastPage[0], (block) => {
+      const pages = waiting.mask(block);
+      const lent = pages === null ? 0 : device.mirror.lend(actor, block, pages);
+      if (lent > 0) core.armCounter(actor, block, lent);
+    });
   }
 
   function request(actor: number, firstPage: number, lastPage: number, write: boolean): boolean {
@@ -96,6 +123,7 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
 
   return {
     deviceFaults,
+    counter: (actor, block) => device.mirror.takeBack(actor, block),
     hostFault: (page, access) => {
       const vma = core.vmaAt(page);
       return vma === null || process.isExplicit(vma) ? 'failed' : mm.hostFault(page, access);
