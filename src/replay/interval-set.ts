@@ -8,6 +8,8 @@ export interface Interval {
   last: number;
 }
 
+const PORTION = 10_000;
+
 export class IntervalSet<T extends Interval> implements Iterable<T> {
   readonly #sorted: T[] = [];
 
@@ -34,6 +36,26 @@ export class IntervalSet<T extends Interval> implements Iterable<T> {
       throw new Error(`interval ${interval.first}..${interval.last} meets ${next.first}..${next.last}`);
     }
     this.#sorted.splice(at, 0, interval);
+  }
+
+  /** Many at once, in any order: those that go between the same two neighbours are put there together. */
+  addAll(intervals: readonly T[]): void {
+    const ascending = [...intervals].sort((a, b) => a.first - b.first);
+    for (let i = 0; i < ascending.length; ) {
+      const at = this.#lowerBound(ascending[i].first);
+      const next = this.#sorted[at];
+      const start = i++;
+      while (i < ascending.length && (next === undefined || ascending[i].first < next.first)) i++;
+      for (let k = start; k < i; k++) {
+        const after = k + 1 < i ? ascending[k + 1] : next;
+        if (after === undefined || after.first > ascending[k].last) continue;
+        throw new Error(`interval ${ascending[k].first}..${ascending[k].last} meets ${after.first}..${after.last}`);
+      }
+      // In portions: the arguments of one call are limited.
+      for (let k = start; k < i; k += PORTION) {
+        this.#sorted.splice(at + k - start, 0, ...ascending.slice(k, Math.min(i, k + PORTION)));
+      }
+    }
   }
 
   remove(interval: T): void {

@@ -22,6 +22,24 @@ describe('a set of intervals', () => {
     expect(() => set.add({ first: 0, last: 10 })).toThrow('meets');
   });
 
+  it('takes many at once, around those it has', () => {
+    const many = new IntervalSet<Interval>();
+    many.add({ first: 20, last: 24 });
+    many.addAll([5, 40, 30, 0, 10].map((first) => ({ first, last: first + 4 })));
+    expect([...many].map((interval) => interval.first)).toEqual([0, 5, 10, 20, 30, 40]);
+    expect(() =>
+      many.addAll([
+        { first: 50, last: 55 },
+        { first: 55, last: 56 },
+      ]),
+    ).toThrow('meets');
+    const long = new IntervalSet<Interval>();
+    long.addAll(Array.from({ length: 25_000 }, (_, i) => ({ first: i, last: i })));
+    expect([long.size, long.at(24_999)?.first]).toEqual([25_000, 24_999]);
+    expect(() => many.addAll([{ first: 15, last: 20 }])).toThrow('meets');
+    expect(() => many.addAll([{ first: 24, last: 26 }])).toThrow('meets');
+  });
+
   it('agrees with a plain list', () => {
     fc.assert(
       fc.property(

@@ -3,7 +3,7 @@
 import { bestRestoreLocation, NO_ACCESS } from './locations.ts';
 import { validateAndMap } from './mapping.ts';
 import { migrateToVram, vramToRam } from './migrate.ts';
-import { createUnregisteredRange, linkRange, splitRange } from './ranges.ts';
+import { createUnregisteredRange, linkRanges, splitRange } from './ranges.ts';
 import { alignDown, gpuBit, MIGRATE, RETRY_FAULT_PENDING_NS, type SvmRange, type Svms, SYSMEM } from './types.ts';
 
 /** Why a fault was not served; `window`: taken for one that was repaired a moment ago. */
@@ -69,6 +69,6 @@ export function migrateToRam(svms: Svms, page: number): boolean {
 
 /** `svm_range_split_by_granularity` of older drivers: the range keeps the granule, head and tail become ranges. */
 function cutGranule(svms: Svms, range: SvmRange, first: number, last: number): void {
-  if (first > range.first) linkRange(svms, splitRange(svms, range, first, range.last));
-  if (last < range.last) linkRange(svms, splitRange(svms, range, range.first, last));
+  if (first > range.first) linkRanges(svms, [splitRange(svms, range, first, range.last)]);
+  if (last < range.last) linkRanges(svms, [splitRange(svms, range, range.first, last)]);
 }

@@ -3,7 +3,7 @@
 import type { NotifierRange } from '../../replay/linux-mm/types.ts';
 import { andMask, copyMask, countPages, endOfRun, newMask, nextPage } from '../../replay/mask.ts';
 import { RIGHTS } from '../../replay/model.ts';
-import { dropRange, linkRange, splitRange } from './ranges.ts';
+import { dropRange, linkRanges, splitRange } from './ranges.ts';
 import { firstOn, forEachBlock } from './residency.ts';
 import {
   FLAG,
@@ -156,8 +156,11 @@ function unmapFromCpu(svms: Svms, range: SvmRange, first: number, last: number):
   unmapFromGpus(svms, range, first, last, UNMAP.unmapFromCpu);
   const tail = first > range.first ? splitRange(svms, range, range.first, first - 1) : range;
   const dead = last < tail.last ? splitRange(svms, tail, last + 1, tail.last) : tail;
-  if (dead !== range) linkRange(svms, dead);
-  if (tail !== range && tail !== dead) linkRange(svms, tail);
+  const pieces = tail === dead ? [dead] : [dead, tail];
+  linkRanges(
+    svms,
+    pieces.filter((piece) => piece !== range),
+  );
   svms.dead.push(dead);
 }
 

@@ -47,10 +47,10 @@ function newRange(svms: Svms, first: number, last: number): SvmRange {
   };
 }
 
-/** `svm_range_add_to_svms`. */
-export function linkRange(svms: Svms, range: SvmRange): void {
-  svms.list.add(range);
-  svms.objects.add(range);
+/** `svm_range_add_to_svms`, in this order. */
+export function linkRanges(svms: Svms, ranges: readonly SvmRange[]): void {
+  for (const range of ranges) svms.list.add(range);
+  svms.objects.addAll(ranges);
   svms.core.metadataBytes(svms.list.size * RANGE_BYTES);
 }
 
@@ -124,7 +124,7 @@ export function splitRange(svms: Svms, range: SvmRange, first: number, last: num
   return rest;
 }
 
-/** The lists that an attribute call works on, each with the latest entry first as `list_add` makes them. */
+/** The lists that an attribute call works on, each with the latest entry first, as `list_add` makes them. */
 export interface RangeUpdate {
   update: SvmRange[];
   insert: SvmRange[];
@@ -143,8 +143,8 @@ export function addRanges(svms: Svms, first: number, last: number, matches: (ran
     for (let start = from; start <= to; ) {
       const end = Math.min(to, alignDown(start + svms.maxRangePages, svms.maxRangePages) - 1);
       const range = newRange(svms, start, end);
-      fresh.unshift(range);
-      lists.update.unshift(range);
+      fresh.push(range);
+      lists.update.push(range);
       start = end + 1;
     }
   };
@@ -156,20 +156,24 @@ export function addRanges(svms: Svms, first: number, last: number, matches: (ran
       // Nothing to do.
     } else if (node.first < start || node.last > last) {
       const range = cloneRange(svms, node);
-      lists.remove.unshift(node);
-      lists.insert.unshift(range);
-      lists.update.unshift(range);
+      lists.remove.push(node);
+      lists.insert.push(range);
+      lists.update.push(range);
       if (node.first < start) cutForUpdate(svms, range, start, range.last, lists);
       if (node.last > last) cutForUpdate(svms, range, range.first, last, lists);
     } else {
-      lists.update.unshift(node);
+      lists.update.push(node);
     }
     if (nodeFirst > start) fillGap(start, nodeFirst - 1);
     start = next;
   }
   if (start <= last) fillGap(start, last);
-  lists.insert.unshift(...fresh);
-  return lists;
+  return {
+    update: lists.update.reverse(),
+    insert: [...fresh.reverse(), ...lists.insert.reverse()],
+    remove: lists.remove.reverse(),
+    remap: lists.remap.reverse(),
+  };
 }
 
 /**
@@ -181,10 +185,10 @@ function cutForUpdate(svms: Svms, range: SvmRange, first: number, last: number, 
   const end = alignDown(range.last, PAGES_2MIB);
   const cutTail = range.first === first;
   const rest = splitRange(svms, range, first, last);
-  lists.insert.unshift(rest);
+  lists.insert.push(rest);
   const cut = cutTail ? rest.first : rest.last + 1;
   const tested = cutTail ? rest.first : rest.last;
-  if (end > start && cut > start && cut < end && tested % PAGES_2MIB !== 0) lists.remap.unshift(rest);
+  if (end > start && cut > start && cut < end && tested % PAGES_2MIB !== 0) lists.remap.push(rest);
 }
 
 /** `svm_range_get_range_boundaries`: the VMA inside the aligned window around a fault, clipped by its neighbours. */
@@ -215,6 +219,6 @@ export function createUnregisteredRange(svms: Svms, page: number): SvmRange | nu
   }
   const range = newRange(svms, first, last);
   if (vma.heapOrStack) range.preferredLoc = SYSMEM;
-  linkRange(svms, range);
+  linkRanges(svms, [range]);
   return range;
 }
