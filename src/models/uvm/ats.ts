@@ -128,7 +128,28 @@ export function counterAts(uvm: Uvm, device: number, page: number): void {
   core.armCounter(device, block, uvm.counterThreshold);
 }
 
-/** Memory of freed pages that lay on devices. */
+/** cudaMemPrefetchAsync on pageable memory (uvm_migrate_pageable.c): exactly the range. False: not all of it is such. */
+export function migrateAts(uvm: Uvm, firstPage: number, lastPage: number, target: number): boolean {
+  const { core } = uvm;
+  for (let page = firstPage; page <= lastPage; page++) if (!isPageable(uvm, page)) return false;
+  for (let block = Math.floor(firstPage / BLOCK_PAGES); block <= Math.floor(lastPage / BLOCK_PAGES); block++) {
+    const base = block * BLOCK_PAGES;
+    const mask = rangeMask(Math.max(firstPage - base, 0), Math.min(lastPage - base, BLOCK_PAGES - 1));
+    const coming = andNotMask(copyMask(newMask(), mask), core.residentMask(target, block, newMask()));
+    const pages = countPages(coming);
+    if (pages === 0 || (target !== HOST && !core.reserve(target, pages * PAGE_BYTES))) continue;
+    freeAts(uvm, block, coming);
+    core.spend(uvm.costs.blockNs + pages * uvm.costs.pageNs);
+    core.beginMigration();
+    core.move(block, coming, target, 'hint', { timing: 'queue' });
+    core.populate(block, coming, target, { timing: 'queue' });
+    mapEverywhere(uvm, block, coming);
+    watch(uvm, block);
+  }
+  return true;
+}
+
+/** Device memory of pages that leave or are freed. */
 export function freeAts(uvm: Uvm, block: number, mask: PageMask): void {
   for (let device = 1; device < uvm.core.actors.length; device++) {
     const here = andMask(uvm.core.residentMask(device, block, newMask()), mask);

@@ -12,6 +12,7 @@ import {
 } from '../../replay/mask.ts';
 import { type HintOutcome, HOST, RIGHTS } from '../../replay/model.ts';
 import type { AdviseEvent, PrefetchEvent } from '../../trace/compiled.ts';
+import { migrateAts } from './ats.ts';
 import { evictRoot, takeMemory } from './evict.ts';
 import { countRemote, duplicatedMask, mapOthers, mapPages, unmapFromAll } from './mapping.ts';
 import { makeResident, noteResidence } from './migrate.ts';
@@ -45,7 +46,9 @@ function forEachBlockOf(uvm: Uvm, first: number, last: number, visit: (block: Va
 /** Moves exactly the range, block by block: a first pass copies, a second maps. */
 export function prefetch(uvm: Uvm, event: PrefetchEvent): HintOutcome {
   const { firstPage, lastPage, target } = event;
-  if (covered(uvm, firstPage, lastPage) === null) return 'rejected';
+  if (covered(uvm, firstPage, lastPage) === null) {
+    return uvm.ats && migrateAts(uvm, firstPage, lastPage, target) ? 'applied' : 'rejected';
+  }
   forEachBlockOf(uvm, firstPage, lastPage, (block, mask) => {
     while (target !== HOST && !takeMemory(uvm, block, target, mask)) if (!evictRoot(uvm, target)) return;
     uvm.core.spend(uvm.costs.blockNs);

@@ -45,7 +45,8 @@ function costsOf(platform: Platform, values: Readonly<Record<string, ParameterVa
 
 function makeDriver(core: Core, values: Readonly<Record<string, ParameterValue>>): Uvm {
   const number = (key: string) => values[key] as number;
-  const on = (key: string) => values[key] === 'on' || (values[key] === 'auto' && core.platform.topology.ats);
+  const on = (key: string) =>
+    ['on', 'true'].includes(values[key] as string) || (values[key] === 'auto' && core.platform.topology.ats);
   core.resolved('accessCounters', on('accessCounters') ? 'on' : 'off');
   core.resolved('ats', on('ats') ? 'on' : 'off');
   for (let device = 1; device < core.actors.length; device++) {

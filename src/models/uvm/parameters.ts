@@ -48,16 +48,16 @@ export const parameters: Record<string, ParameterSpec> = {
   accessCounters: {
     type: 'string',
     default: 'auto',
-    values: ['auto', 'on', 'off'],
-    doc: 'migration by access counters; auto = where the platform supports ATS',
+    values: ['auto', 'on', 'off', 'true', 'false'],
+    doc: 'migration by access counters; auto = where the platform supports ATS; true = on, false = off',
     source: COUNTERS,
   },
   counterThreshold: whole(256, 1, 65535, 'remote accesses in 2 MiB before a notification', COUNTERS),
   ats: {
     type: 'string',
     default: 'auto',
-    values: ['auto', 'on', 'off'],
-    doc: 'pageable memory through the CPU page table; auto = where the platform supports ATS',
+    values: ['auto', 'on', 'off', 'true', 'false'],
+    doc: 'pageable memory through the CPU page table; auto = where the platform supports ATS; true = on, false = off',
     source: 'uvm_ats.c, open-gpu-kernel-modules 595.45.04',
   },
   cpuScale: {

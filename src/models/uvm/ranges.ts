@@ -123,14 +123,15 @@ function forEachWindow(vma: Vma, visit: (block: number, first: number, last: num
 }
 
 function freePageable(uvm: Uvm, vma: Vma): void {
+  if (uvm.ats) {
+    forEachWindow(vma, (block, first, last) => {
+      const mask = setRange(newMask(), first, last);
+      freeAts(uvm, block, mask);
+      for (let p = 0; p < uvm.core.actors.length; p++) uvm.core.unmap(p, block, mask, 0);
+      uvm.core.discard(block, mask);
+    });
+  }
   uvm.linux.munmap(vma.firstPage, vma.lastPage);
-  if (!uvm.ats) return;
-  forEachWindow(vma, (block, first, last) => {
-    const mask = setRange(newMask(), first, last);
-    freeAts(uvm, block, mask);
-    for (let p = 0; p < uvm.core.actors.length; p++) uvm.core.unmap(p, block, mask, 0);
-    uvm.core.discard(block, mask);
-  });
 }
 
 /** Explicit memory is given back when the last page of the allocation is gone. */

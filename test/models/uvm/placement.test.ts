@@ -289,6 +289,21 @@ describe('memory that is not managed', () => {
     expect(metrics['evictions.bytes']).toBe(2 * MiB);
   });
 
+  it('device pages of pageable memory are given back when they go home or are freed', () => {
+    const life = (n: number, end: string) => [
+      `0 cpu alloc ${pageAddr(n, 0)} 2M a${n};kind=system`,
+      ...touch('gpu0', 'write', n, upTo(512)),
+      end,
+    ];
+    const home = `0 cpu read ${pageAddr(0, 0)} 2M`;
+    const rows = [...life(0, home), ...life(1, `0 cpu free ${pageAddr(1, 0)} 2M`), ...life(2, '0 gpu0 sync')];
+    const { metrics } = oneByOne(rows, { capacity: '2M' });
+    expect(metrics['evictions.count']).toBe(0);
+    expect(metrics['populate.device.pages']).toBe(3 * 512);
+    expect(metrics['migration.d2h.bytes']).toBe(2 * MiB);
+    expect(metrics['memory.device.peakAllocatedBytes']).toBe(2 * MiB);
+  });
+
   it('files stay in RAM and are mapped there', () => {
     const rows = [
       `0 cpu alloc ${pageAddr(0, 0)} 2M a;kind=file`,
@@ -406,6 +421,36 @@ describe('access counters', () => {
     expect(after['migration.by.counter.bytes']).toBe(4 * KiB);
     const quick = oneByOne([...start, ...reads(300)], { platform: grace, set: { counterThreshold: 10 } }).metrics;
     expect(quick['remote.device.accesses']).toBe(10);
+  });
+
+  it('explicit migration of pageable memory moves exactly the range, there and back', () => {
+    const rows = [
+      system,
+      ...touch('cpu', 'write', 0, upTo(4)),
+      `0 cpu prefetch ${pageAddr(0, 0)} 32K gpu0`,
+      ...touch('gpu0', 'read', 0, upTo(8)),
+    ];
+    const there = oneByOne(rows, { platform: grace }).metrics;
+    // Four pages move, four are populated; all are local then.
+    expect(there['migration.by.hint.bytes']).toBe(16 * KiB);
+    expect(there['populate.device.pages']).toBe(4);
+    expect(there['remote.device.accesses']).toBe(0);
+    expect(there['memory.device.peakAllocatedBytes']).toBe(32 * KiB);
+    const back = oneByOne([...rows, `0 cpu prefetch ${pageAddr(0, 0)} 32K cpu`], { platform: grace }).metrics;
+    expect(back['migration.d2h.bytes']).toBe(32 * KiB);
+  });
+
+  it('the node has room again after free, and falls back to the host when full', () => {
+    const life = (n: number) => [
+      `0 cpu alloc ${pageAddr(n, 0)} 2M a${n};kind=system`,
+      `0 gpu0 write ${pageAddr(n, 0)} 2M`,
+      `0 cpu free ${pageAddr(n, 0)} 2M`,
+    ];
+    const turns = oneByOne([...life(0), ...life(1), ...life(0)], { platform: grace, capacity: '2M' }).metrics;
+    expect(turns['populate.device.pages']).toBe(3 * 512);
+    expect(turns['populate.host.pages']).toBe(0);
+    const full = [...life(0).slice(0, 2), ...life(1).slice(0, 2)];
+    expect(oneByOne(full, { platform: grace, capacity: '2M' }).metrics['populate.host.pages']).toBe(512);
   });
 
   it('managed pages mapped remotely come by counters too', () => {
