@@ -6,6 +6,12 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'gmem-eval run traces/thrash.csv -m all --in-flight 1 --format csv',
     'gmem-eval run traces/two-devices.csv --device-memory gpu0=4MiB/gpu1=1GiB --set host.page=64KiB',
     'gmem-eval run traces/hints.csv --platform gh200 --format json --out result.json --events events.jsonl',
+    'gmem-eval run traces/cyclic.csv --baseline base.json',
+    'gmem-eval run traces/cyclic.csv --oversub 1.25 --baseline limited.json --update-baseline',
+  ],
+  'gmem-eval compare': [
+    'gmem-eval compare base.json new.json',
+    'gmem-eval compare base.json new.json --format github --report junit=gmem-eval.xml --allow-missing',
   ],
   'gmem-eval trace': ['gmem-eval trace info traces/sparse.csv'],
   'gmem-eval trace info': ['gmem-eval trace info traces/transformer.csv.gz'],

@@ -1,7 +1,7 @@
 /** Every command line that help or README shows runs, from the root of the repository. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { EXAMPLES } from '../../src/cli/examples.ts';
 import { gmemEval, ROOT, scratchFolder } from './harness.ts';
 
@@ -23,13 +23,20 @@ test('there are examples in help and README', () => {
   expect(Object.keys(EXAMPLES)).toContain('gmem-eval run');
 });
 
+beforeAll(async () => {
+  for (const name of ['base.json', 'new.json']) {
+    await gmemEval(['run', join(ROOT, 'traces/cyclic.csv'), '--format', 'json', '--out', join(folder, name)]);
+  }
+});
+
 test.each(all)('%s', async (line) => {
   const [program, ...words] = line.split(' ');
   expect(program).toBe('gmem-eval');
   const args = words.map((word, i) => {
     if (word.startsWith('traces/')) return join(ROOT, word);
-    // What is written goes to the test's own folder.
-    return ['--out', '--events'].includes(words[i - 1]) ? join(folder, word) : word;
+    // What is written, and results that were, are in the test's own folder.
+    if (['--out', '--events'].includes(words[i - 1])) return join(folder, word);
+    return word.replace(/^(\w+=)?([\w-]+\.(?:json|xml))$/, (_, format = '', name) => format + join(folder, name));
   });
   const { status, stdout, stderr } = await gmemEval([...args, ...(args[0] === 'run' ? ['--quiet'] : [])]);
   expect(stderr).toBe('');
