@@ -63,6 +63,17 @@ export class IntervalSet<T extends Interval> implements Iterable<T> {
     if (this.#sorted[at] === interval) this.#sorted.splice(at, 1);
   }
 
+  removeAll(intervals: readonly T[]): void {
+    if (intervals.length < 8) {
+      for (const interval of intervals) this.remove(interval);
+      return;
+    }
+    const gone = new Set(intervals);
+    let kept = 0;
+    for (const interval of this.#sorted) if (!gone.has(interval)) this.#sorted[kept++] = interval;
+    this.#sorted.length = kept;
+  }
+
   /** The interval that holds `page`, or null. */
   at(page: number): T | null {
     const found = this.#sorted[this.#lowerBound(page)];

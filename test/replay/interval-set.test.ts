@@ -40,6 +40,16 @@ describe('a set of intervals', () => {
     expect(() => many.addAll([{ first: 24, last: 26 }])).toThrow('meets');
   });
 
+  it('gives many back at once', () => {
+    for (const count of [3, 20]) {
+      const many = new IntervalSet<Interval>();
+      const all = Array.from({ length: 30 }, (_, i) => ({ first: i * 10, last: i * 10 + 4 }));
+      many.addAll(all);
+      many.removeAll([...all.slice(0, count), { first: 1, last: 2 }]);
+      expect([...many]).toEqual(all.slice(count));
+    }
+  });
+
   it('agrees with a plain list', () => {
     fc.assert(
       fc.property(

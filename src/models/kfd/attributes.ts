@@ -3,7 +3,7 @@
 import { bestPrefetchLocation } from './locations.ts';
 import { gpusToMap, validateAndMap } from './mapping.ts';
 import { migrateToVram, vramToRam } from './migrate.ts';
-import { addRanges, dropRange, linkRanges } from './ranges.ts';
+import { addRanges, dropRanges, linkRanges } from './ranges.ts';
 import { FLAG, gpuBit, MIGRATE, type SvmRange, type Svms, SYSMEM, UNDEFINED } from './types.ts';
 
 export type AttributeName = 'pref' | 'prefetch' | 'access' | 'aip' | 'noaccess' | 'set' | 'clr' | 'gran';
@@ -120,11 +120,11 @@ export function setAttributes(svms: Svms, first: number, last: number, attribute
   if (error !== 0) return error;
 
   const { update, insert, remove, remap } = addRanges(svms, first, last, (range) => hasAttributes(range, attributes));
-  for (const old of remove) svms.objects.remove(old);
+  svms.objects.removeAll(remove);
   linkRanges(svms, insert);
   const mapAnew = updatesMapping(svms, attributes) && update.length > 0;
   for (const range of update) applyAttributes(range, attributes);
-  for (const old of remove) dropRange(svms, old);
+  dropRanges(svms, remove);
 
   let result = 0;
   for (const range of update) {

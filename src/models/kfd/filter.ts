@@ -10,8 +10,6 @@ const ENTRIES = 256;
 const FAULT_TIMEOUT_TICKS = 5000;
 /** The time stamp counts at 100 MHz. */
 export const TICK_NS = 10;
-/** Any process id: one process is traced. */
-const PASID = 0x8001n;
 /** Multiplier of `hash_64` (include/linux/hash.h). */
 const GOLDEN_RATIO = 0x61c8864680b583ebn;
 
@@ -56,8 +54,9 @@ export class FaultFilter {
   }
 }
 
+/** The low bits name the process; one is traced. */
 function keyOf(address: number): bigint {
-  return (BigInt(address) << 4n) | PASID;
+  return BigInt(address) << 4n;
 }
 
 function bucketOf(key: bigint): number {

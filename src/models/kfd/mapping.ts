@@ -3,7 +3,7 @@
 import type { NotifierRange } from '../../replay/linux-mm/types.ts';
 import { andMask, copyMask, countPages, endOfRun, newMask, nextPage } from '../../replay/mask.ts';
 import { RIGHTS } from '../../replay/model.ts';
-import { dropRange, linkRanges, splitRange } from './ranges.ts';
+import { dropRanges, linkRanges, splitRange } from './ranges.ts';
 import { firstOn, forEachBlock } from './residency.ts';
 import {
   FLAG,
@@ -166,7 +166,7 @@ function unmapFromCpu(svms: Svms, range: SvmRange, first: number, last: number):
 
 /** `svm_range_deferred_list_work`. */
 export function dropDead(svms: Svms): void {
-  for (const range of svms.dead.splice(0)) dropRange(svms, range);
+  dropRanges(svms, svms.dead.splice(0));
 }
 
 /** `svm_range_evict`: drop the mappings, or where a GPU may not fault, stop it until they are made again. */

@@ -57,12 +57,13 @@ export function linkRanges(svms: Svms, ranges: readonly SvmRange[]): void {
 /** Assumed size of a struct svm_range with its notifier (kfd_svm.h); its arrays of DMA addresses are not counted. */
 const RANGE_BYTES = 448;
 
-/** `svm_range_unlink` and `svm_range_free`. */
-export function dropRange(svms: Svms, range: SvmRange): void {
-  if (range.bo !== null) unlinkFromBo(range);
-  svms.list.delete(range);
-  svms.objects.remove(range);
-  if (range.holdsBo && range.bo !== null) {
+/** `svm_range_unlink` and `svm_range_free`, one after the other. */
+export function dropRanges(svms: Svms, ranges: readonly SvmRange[]): void {
+  svms.objects.removeAll(ranges);
+  for (const range of ranges) {
+    svms.list.delete(range);
+    unlinkFromBo(range);
+    if (!range.holdsBo || range.bo === null) continue;
     range.holdsBo = false;
     releaseBoRef(svms, range.bo);
   }
@@ -188,6 +189,8 @@ function cutForUpdate(svms: Svms, range: SvmRange, first: number, last: number, 
   lists.insert.push(rest);
   const cut = cutTail ? rest.first : rest.last + 1;
   const tested = cutTail ? rest.first : rest.last;
+  // Older drivers map nothing again.
+  if (svms.legacy) return;
   if (end > start && cut > start && cut < end && tested % PAGES_2MIB !== 0) lists.remap.push(rest);
 }
 

@@ -53,6 +53,20 @@ describe('advice', () => {
     expect(m('memory.device.peakAllocatedBytes')).toBe(2 * MIB);
   });
 
+  it('that cuts a mapped range inside a 2 MiB entry has the rest mapped again, but not in older drivers', () => {
+    const rows = [
+      row(0, 'cpu alloc', 0, 8 * MIB, 'a'),
+      row(0, 'cpu write', 0, 8 * MIB),
+      row(3, 'cpu prefetch', 0, 8 * MIB, 'gpu0'),
+      row(6, 'cpu advise', 0, 3 * MIB, 'preferred:cpu'),
+    ];
+    // The prefetch flushes once. The cut at 3 MiB lies between the first and the last boundary inside the range (2 and 6):
+    // the first 3 MiB are prefetched again (unmap, map), the rest is mapped again.
+    expect(run(rows).m('tlb.invalidations')).toBe(1 + 2 + 1);
+    // Prefetched already: nothing but the attribute changes.
+    expect(run(rows, { preset: 'legacy' }).m('tlb.invalidations')).toBe(1);
+  });
+
   it('that the driver does not have is ignored', () => {
     const { m } = run([...SMALL, advise('pin:gpu0'), advise('attr:colour=1'), touch]);
     expect([m('hints.ignored'), m('hints.applied')]).toEqual([2, 0]);
