@@ -51,7 +51,7 @@ export default {
 } satisfies ReportFormat;
 
 /** Quoted where needed; text that a spreadsheet would run as a formula gets an apostrophe in front. */
-function cell(value: string | number | null): string {
+export function cell(value: string | number | null): string {
   if (value === null) return '';
   if (typeof value === 'number') return String(value);
   const text = visible(/^[=+\-@\t\r]/.test(value) ? `'${value}` : value);
