@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { METRIC_NAMES } from '../../src/replay/metrics.ts';
+import { chaosToy } from '../helpers/chaos-toy.ts';
 import { compileRecords } from '../helpers/mini-trace.ts';
-import { chaosToy, plainToy } from '../helpers/toys.ts';
+import { plainToy } from '../helpers/toys.ts';
 import { expectAgreement, lanePlans, Reached } from './lanes.ts';
 import { recordsOf, tracePlan } from './random-trace.ts';
 

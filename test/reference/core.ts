@@ -1,6 +1,7 @@
 /** `Core` of src/replay/model.ts over the reference machine. */
 import { addPage, BLOCK_PAGES, PAGE_BYTES, type PageMask } from '../../src/replay/mask.ts';
 import { type Core, HOST, RIGHTS } from '../../src/replay/model.ts';
+import { Data } from './data.ts';
 import type { Machine } from './machine.ts';
 
 /** Clears the mask and fills in those pages of the block for which `test` holds. */
@@ -12,6 +13,7 @@ function fill(out: PageMask, block: number, test: (page: number) => boolean): Pa
 
 export function makeCore(m: Machine): Core {
   const { platform, host, inFlight } = m.spec;
+  const data = new Data(m);
   let metadataPeak = 0;
   return {
     platform,
@@ -46,10 +48,10 @@ export function makeCore(m: Machine): Core {
     untouchedSpeculationMask: (device, block, out) => fill(out, block, (page) => m.speculated[device].has(page)),
     residentBytes: (location) => m.residentPages[location] * PAGE_BYTES,
 
-    move: (block, mask, to, trigger, options) => m.move(block, mask, to, trigger, options),
-    populate: (block, mask, at, options) => m.populate(block, mask, at, options?.timing),
-    discard: (block, mask, at) => m.discard(block, mask, at),
-    transfer: (from, to, bytes) => m.transfer(from, to, bytes),
+    move: (block, mask, to, trigger, options) => data.move(block, mask, to, trigger, options),
+    populate: (block, mask, at, options) => data.populate(block, mask, at, options?.timing),
+    discard: (block, mask, at) => data.discard(block, mask, at),
+    transfer: (from, to, bytes) => data.transfer(from, to, bytes),
     beginMigration: () => {
       m.migrationArmed = true;
     },

@@ -3,11 +3,10 @@
  * does is said in docs/replay.md and at `Core` in src/replay/model.ts.
  */
 
-import { copyNs, type LinkSpeed } from '../../src/platforms/platform.ts';
 import type { EventLine, LaneSpec } from '../../src/replay/lane.ts';
 import { BLOCK_PAGES, forEachPage, PAGE_BYTES, type PageMask } from '../../src/replay/mask.ts';
-import { METRIC_NAMES, type MetricName, type Trigger } from '../../src/replay/metrics.ts';
-import { HOST, type MoveOptions, RIGHTS, type Rights, type Vma } from '../../src/replay/model.ts';
+import { METRIC_NAMES, type MetricName } from '../../src/replay/metrics.ts';
+import { HOST, RIGHTS, type Rights, type Vma } from '../../src/replay/model.ts';
 import type { CompiledTrace } from '../../src/trace/compiled.ts';
 
 export interface ModelWake {
@@ -159,154 +158,6 @@ export class Machine {
       else runs.push({ key, first: page, last: page });
     });
     return runs;
-  }
-
-  // --- data ------------------------------------------------------------------------------------------------------
-  move(block: number, mask: PageMask, to: number, trigger: Trigger, options: MoveOptions = {}): number {
-    const { speculative, keepSource = false, pagesPerCopy = BLOCK_PAGES, staged = false, timing = 'wait' } = options;
-    const guessed = new Set<number>();
-    if (speculative) forEachPage(speculative, (index) => guessed.add(block * BLOCK_PAGES + index));
-    // Source and trigger of each page that is to be copied, as one text: runs break where it changes.
-    const copyOf = (page: number): string | null => {
-      if (!this.existsAnywhere(page) || this.isResident(page, to)) return null;
-      const source = Math.min(...this.residence.get(page)!);
-      return `${source} ${guessed.has(page) ? 'speculation' : trigger}`;
-    };
-    let copied = 0;
-    for (const run of this.runs(block, mask, copyOf)) {
-      const [sourceText, runTrigger] = run.key.split(' ') as [string, Trigger];
-      const source = Number(sourceText);
-      const pages = run.last - run.first + 1;
-      copied += pages;
-      const legs =
-        staged && source !== HOST && to !== HOST
-          ? [
-              [source, HOST],
-              [HOST, to],
-            ]
-          : [[source, to]];
-      const { startNs, durationNs } = this.copyRun(legs, pages, pagesPerCopy, timing);
-      for (const [from, dest] of legs) this.bookCopy(from, dest, pages, runTrigger);
-      this.emit('migrate', to, run.first, pages * PAGE_BYTES, {
-        timeNs: startNs,
-        durationNs,
-        trigger: runTrigger,
-        from: this.actors[source],
-        to: this.actors[to],
-      });
-      for (let page = run.first; page <= run.last; page++) {
-        if (runTrigger === 'eviction' && source !== HOST) this.evictedFrom[source].add(page);
-        if (this.evictedFrom[to].delete(page)) this.count('thrash.pages');
-        this.settle(page, to);
-        if (runTrigger === 'speculation') {
-          this.speculated[to].add(page);
-          this.count('speculation.pages');
-        }
-      }
-    }
-    if (!keepSource) {
-      forEachPage(mask, (index) => {
-        const page = block * BLOCK_PAGES + index;
-        if (!this.isResident(page, to)) return;
-        for (const place of [...this.residence.get(page)!]) if (place !== to) this.leave(page, place);
-      });
-    }
-    this.noteMigration(copied);
-    return copied;
-  }
-
-  /**
-   * The copy operations of one run. Each begins when all its links are free; the legs of a staged one follow one
-   * another.
-   */
-  private copyRun(
-    legs: readonly (readonly number[])[],
-    pages: number,
-    pagesPerCopy: number,
-    timing: 'wait' | 'queue' | 'none',
-  ): { startNs: number; durationNs: number } {
-    const starts: number[] = [];
-    let durationNs = 0;
-    for (let done = 0; done < pages; done += pagesPerCopy) {
-      const bytes = Math.min(pagesPerCopy, pages - done) * PAGE_BYTES;
-      const free = legs.map(([from, to]) => this.linkFree.get(`${from}>${to}`) ?? 0);
-      let at = timing === 'none' ? this.now : Math.max(this.now, ...free);
-      starts.push(at);
-      for (const [from, to] of legs) {
-        const ns = copyNs(this.link(from, to), bytes);
-        durationNs += ns;
-        at += ns;
-        if (timing !== 'none') this.linkFree.set(`${from}>${to}`, at);
-      }
-      if (timing === 'wait') this.now = at;
-    }
-    this.linkBusyNs += durationNs;
-    return { startNs: starts[0], durationNs };
-  }
-
-  private link(from: number, to: number): LinkSpeed {
-    const { h2d, d2h, d2d } = this.spec.platform.link;
-    return from === HOST ? h2d : to === HOST ? d2h : d2d;
-  }
-
-  private bookCopy(from: number, to: number, pages: number, trigger: Trigger): void {
-    const way = from === HOST ? 'h2d' : to === HOST ? 'd2h' : 'd2d';
-    this.count(`migration.${way}.pages`, pages);
-    this.bookBytes(way, pages * PAGE_BYTES, trigger);
-    if (trigger === 'eviction') this.count('evictions.bytes', pages * PAGE_BYTES);
-  }
-
-  private bookBytes(way: 'h2d' | 'd2h' | 'd2d', bytes: number, trigger: Trigger): void {
-    this.count(`migration.${way}.bytes`, bytes);
-    this.count(`migration.by.${trigger}.bytes`, bytes);
-  }
-
-  private noteMigration(pages: number): void {
-    if (pages === 0 || !this.migrationArmed) return;
-    this.migrationArmed = false;
-    this.count('migration.operations');
-  }
-
-  populate(block: number, mask: PageMask, at: number, timing: 'wait' | 'queue' | 'none' = 'wait'): number {
-    const runs = this.runs(block, mask, (page) => (this.existsAnywhere(page) ? null : 'new'));
-    const pages = runs.reduce((sum, run) => sum + run.last - run.first + 1, 0);
-    const memory = at === HOST ? this.spec.platform.host : this.spec.platform.device;
-    for (const run of runs) {
-      this.emit('populate', at, run.first, (run.last - run.first + 1) * PAGE_BYTES, { to: this.actors[at] });
-      for (let page = run.first; page <= run.last; page++) this.settle(page, at);
-    }
-    this.count(at === HOST ? 'populate.host.pages' : 'populate.device.pages', pages);
-    if (pages > 0 && timing !== 'none') {
-      const end =
-        Math.max(this.now, this.linkFree.get(`${at}>${at}`) ?? 0) +
-        Math.round((pages * PAGE_BYTES) / memory.zeroBytesPerNs);
-      this.linkFree.set(`${at}>${at}`, end);
-      if (timing === 'wait') this.now = end;
-    }
-    this.noteMigration(pages);
-    return pages;
-  }
-
-  discard(block: number, mask: PageMask, at?: number): void {
-    forEachPage(mask, (index) => {
-      const page = block * BLOCK_PAGES + index;
-      for (const place of [...(this.residence.get(page) ?? [])]) {
-        if (at === undefined || at === place) this.leave(page, place);
-      }
-    });
-  }
-
-  transfer(from: number, to: number, bytes: number): void {
-    if (from === to) return;
-    const link = `${from}>${to}`;
-    const startNs = Math.max(this.now, this.linkFree.get(link) ?? 0);
-    const durationNs = copyNs(this.link(from, to), bytes);
-    this.now = startNs + durationNs;
-    this.linkFree.set(link, this.now);
-    this.linkBusyNs += durationNs;
-    this.bookBytes(from === HOST ? 'h2d' : to === HOST ? 'd2h' : 'd2d', bytes, 'copy');
-    const more = { timeNs: startNs, durationNs, trigger: 'copy', from: this.actors[from], to: this.actors[to] };
-    this.emit('migrate', to, null, bytes, more);
   }
 
   drain(): void {
