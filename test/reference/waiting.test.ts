@@ -66,6 +66,33 @@ test('the touches of one record after one that was put off wait for it', () => {
   expect(log).toEqual(['10000 off 0', '50000 gpu0 0', '60000 off 1', '100000 gpu0 1']);
 });
 
+test('so does a touch that would have hit: the driver may take its page meanwhile', () => {
+  const { model, log } = logToy((core, usual, lines) => {
+    let calls = 0;
+    return {
+      deviceFaults(device, faults) {
+        if (++calls === 2) {
+          lines.push(`${core.now()} off`);
+          faults.defer(0, core.now() + 30_000);
+          return;
+        }
+        if (calls === 3) core.unmap(device, 1, pageMask([P0 + 1]));
+        usual.deviceFaults?.(device, faults);
+      },
+    };
+  });
+  const rows = [
+    '0 gpu0 r 0x201000 4K',
+    '20000 gpu0 r 0x201000 4K',
+    '30000 gpu0 r 0x201000 4K',
+    '50000 gpu0 r 0x200000 8K',
+  ];
+  runModel(model, rows, { ...timed, inFlight: 1 });
+  // Page 1 is mapped at 10,000 and hit twice. The last record is issued at 60,000: page 0 is put off at 70,000 and
+  // served at 100,000 + 10,000, when page 1 goes. Only then is page 1 touched: a fault, served at 120,000.
+  expect(log).toEqual(['10000 gpu0 1', '70000 off', '110000 gpu0 0', '120000 gpu0 1']);
+});
+
 test('a record that is not an access waits for the faults put off of every device', () => {
   const { model, log } = puttingOff();
   const rows = ['0 gpu0 r 0x200000 4K', '5000 gpu1 r 0x201000 4K', '12000 cpu advise 0x200000 4K x'];
