@@ -7,6 +7,7 @@ import { visibleLines } from '../report/text.ts';
 import { toolVersion } from '../report/version.ts';
 import { TraceError } from '../trace/index.ts';
 import { compareCommand } from './commands/compare.ts';
+import { figureCommand } from './commands/figure.ts';
 import { metricsCommand } from './commands/metrics.ts';
 import { modelsCommand } from './commands/models.ts';
 import { platformsCommand } from './commands/platforms.ts';
@@ -39,7 +40,15 @@ function program(io: Io): Command {
       'after',
       '\nExit status: 0 fine, 1 regression, 2 usage, configuration or trace error, 3 our bug, 130 Ctrl-C.',
     );
-  for (const command of [runCommand, compareCommand, traceCommand, modelsCommand, metricsCommand, platformsCommand]) {
+  for (const command of [
+    runCommand,
+    compareCommand,
+    traceCommand,
+    modelsCommand,
+    metricsCommand,
+    platformsCommand,
+    figureCommand,
+  ]) {
     root.addCommand(command(io));
   }
   settle(root, io);
