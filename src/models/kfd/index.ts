@@ -10,7 +10,7 @@ import { allocExplicit, freeExplicit, isExplicit } from './explicit.ts';
 import { advise, outcomeOf } from './hints.ts';
 import { dropDead, RESTORE_WORK, restoreWork } from './mapping.ts';
 import { PARAMETERS } from './parameters.ts';
-import { forEachBlock } from './residency.ts';
+import { firstOn, forEachBlock } from './residency.ts';
 import { createRetryFaults } from './retry-faults.ts';
 import { createSvms } from './svms.ts';
 import { FLAG, type SvmCosts, type Svms } from './types.ts';
@@ -75,21 +75,28 @@ function unmapPieces(svms: Svms, pieces: readonly Vma[]): void {
   dropDead(svms);
 }
 
-/** Host events. For `fork` and `hostio` the kernel faults device pages home, granule by granule. */
-function invalidate(svms: Svms, { sort, firstPage, lastPage }: InvalidateEvent): void {
-  const { core, mm } = svms;
-  if (sort === 'fork' || sort === 'hostio') {
-    for (const vma of core.vmasIn(firstPage, lastPage)) {
-      if (isExplicit(vma)) continue;
-      const last = Math.min(lastPage, vma.lastPage);
-      for (let page = Math.max(firstPage, vma.firstPage); page <= last; page++) {
-        if (core.residence(page) > 1) mm.fault(page, false, 'kernel');
-      }
+/** The kernel faults device pages home, block by block. */
+function bringHome(svms: Svms, firstPage: number, lastPage: number): void {
+  for (const vma of svms.core.vmasIn(firstPage, lastPage)) {
+    if (isExplicit(vma)) continue;
+    const last = Math.min(lastPage, vma.lastPage);
+    for (const gpu of svms.gpus) {
+      let page = firstOn(svms, gpu, Math.max(firstPage, vma.firstPage), last);
+      for (; page >= 0; page = firstOn(svms, gpu, page + 1, last)) svms.mm.fault(page, false, 'kernel');
     }
-    if (sort === 'fork') mm.invalidate('protectionPage', firstPage, lastPage);
-    return;
   }
-  mm.invalidate(sort === 'compaction' ? 'clear' : 'protectionVma', firstPage, lastPage);
+}
+
+function invalidate(svms: Svms, { sort, firstPage, lastPage }: InvalidateEvent): void {
+  if (sort === 'fork' || sort === 'hostio') bringHome(svms, firstPage, lastPage);
+  if (sort === 'hostio') return;
+  const event = {
+    fork: 'protectionPage',
+    compaction: 'clear',
+    numa: 'protectionVma',
+    mprotect: 'protectionVma',
+  } as const;
+  svms.mm.invalidate(event[sort], firstPage, lastPage);
 }
 
 function create(core: Core, parameters: Values, preset: string): ModelHooks {

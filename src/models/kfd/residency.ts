@@ -1,6 +1,6 @@
 /** Walks over pages, block by block. */
 
-import { addRange, andMask, BLOCK_PAGES, countPagesIn, newMask, nextPage, type PageMask } from '../../replay/mask.ts';
+import { addRange, BLOCK_PAGES, countPagesIn, newMask, nextPage, type PageMask } from '../../replay/mask.ts';
 import type { Svms } from './types.ts';
 
 /** Calls `visit(block, mask)` for each 2 MiB block that first..last meets; the mask is used again. */
@@ -32,11 +32,11 @@ export function countVramPages(svms: Svms, gpu: number, first: number, last: num
 /** First page of first..last that is on `gpu`, or -1. */
 export function firstOn(svms: Svms, gpu: number, first: number, last: number): number {
   const resident = newMask();
-  let found = -1;
-  forEachBlock(first, last, (block, pages) => {
-    if (found >= 0) return;
-    const page = nextPage(andMask(svms.core.residentMask(gpu, block, resident), pages), 0);
-    if (page >= 0) found = block * BLOCK_PAGES + page;
-  });
-  return found;
+  for (let page = first; page <= last; ) {
+    const block = Math.floor(page / BLOCK_PAGES);
+    const found = nextPage(svms.core.residentMask(gpu, block, resident), page % BLOCK_PAGES);
+    if (found >= 0) return block * BLOCK_PAGES + found <= last ? block * BLOCK_PAGES + found : -1;
+    page = (block + 1) * BLOCK_PAGES;
+  }
+  return -1;
 }
