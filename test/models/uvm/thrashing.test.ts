@@ -1,5 +1,7 @@
 /** Thrashing end to end: two processors write one page in turn; what the detector decides shows in events and times. */
 import { describe, expect, it } from 'vitest';
+import { ThrashingDetector } from '../../../src/models/uvm/thrashing.ts';
+import { newBlockThrashing } from '../../../src/models/uvm/thrashing-state.ts';
 import { makeTopology } from '../../../src/models/uvm/topology.ts';
 import type { Platform } from '../../../src/platforms/platform.ts';
 import { unitPlatform } from '../../helpers/platforms.ts';
@@ -129,6 +131,43 @@ describe('pinning', () => {
     const rows = [...start, ...turns(['gpu0', 'cpu'], 7, 100_000), `1200000 cpu write ${pageAddr(0, 0)} 8`];
     const result = oneByOne(rows, { set: { prefetch: false, pinThreshold: 3 } });
     expect(result.events.filter((e) => e.kind === 'remoteMap').length).toBe(0);
+  });
+});
+
+describe('the unpin worker', () => {
+  it('takes pages that are due within 20 us, and comes back for the others', () => {
+    // Three pages fight over a fast link: each is pinned by its first hint after the 5th move. Pins begin at T,
+    // T + 15 us, T + 25 us; the worker is due at T + 150 ms and takes the first two, then asks for the next tick.
+    const due: (number | null)[] = [];
+    const topology = makeTopology({ coherent: true, ats: false, peer: 'none' }, 2);
+    const settings = {
+      enabled: true,
+      threshold: 3,
+      pinThreshold: 10,
+      lapseUs: 500,
+      adaptiveLapse: false,
+      lapseVotes: 32,
+      napLapses: 1,
+      epochLapses: 2000,
+      pinLapses: 300,
+      maxResets: 4,
+    };
+    const detector = new ThrashingDetector(settings, topology, (time) => due.push(time));
+    const block = newBlockThrashing();
+    for (const i of upTo(5)) detector.migrated(block, i % 2 === 0 ? 1 : 0, 0, 2, 10_000_000 + i * 10_000);
+    const T = 10_100_000;
+    for (const [page, later] of [0, 15_000, 25_000].entries()) {
+      const hint = detector.hint(block, page, { preferred: -1, resident: 0b10 }, 0, T + later);
+      expect(hint).toEqual({ kind: 'pin', residency: 1, processors: 0b11 });
+    }
+    expect(due).toEqual([T + 150_000_000]);
+    const unpinned: number[] = [];
+    detector.unpinDue(T + 150_000_000, (_, page) => unpinned.push(page));
+    expect(unpinned).toEqual([0, 1]);
+    // 25 us are left: one tick of 1 ms.
+    expect(due.at(-1)).toBe(T + 151_000_000);
+    detector.unpinDue(T + 151_000_000, (_, page) => unpinned.push(page));
+    expect(unpinned).toEqual([0, 1, 2]);
   });
 });
 
