@@ -62,7 +62,7 @@ function runWork(gm: Gm, firstBlock: number, pages: number, visit: (block: numbe
 
 /**
  * `fifo`: each item runs to its end in queue order, on the worker that is free first. `rr`: the four workers take one
- * page each in turn; one whose item has ended sits out a turn, then takes the next.
+ * page each in turn.
  */
 function schedule(
   items: readonly WorkItem[],
@@ -80,10 +80,10 @@ function schedule(
   const queue = [...items];
   const slots: (WorkItem | undefined)[] = Array.from({ length: PREFETCH_WORKERS }, () => queue.shift());
   while (slots.some((item) => item !== undefined)) {
-    slots.forEach((item, worker) => {
-      if (item === undefined) return;
-      if (item.next < item.end) step(item, worker);
-      else slots[worker] = queue.shift();
+    slots.forEach((held, worker) => {
+      const item = held !== undefined && held.next === held.end ? queue.shift() : held;
+      slots[worker] = item;
+      if (item !== undefined) step(item, worker);
     });
   }
 }

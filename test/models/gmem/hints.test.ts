@@ -259,6 +259,17 @@ describe('hmemcpy (olk66)', () => {
     });
   });
 
+  test('a source that was freed is skipped before the destination is touched', () => {
+    const r = run([
+      alloc(1),
+      alloc(1, 8, 'dst'),
+      ...touch('cpu', 'w', 0),
+      `0 cpu advise ${P(0)} 2M dontneed`,
+      `0 gpu0 copy ${P(8)} 2M ${P(0)}`,
+    ]);
+    expect(books(r, 'gmem.hmemcpySkipped', 'gmem.peerMap')).toEqual({ 'gmem.hmemcpySkipped': 1, 'gmem.peerMap': 0 });
+  });
+
   test('the older generations copy by ordinary touches', () => {
     const r = run([...source, copy(P(8), P(0))], { preset: 'rfc' });
     expect(books(r, 'faults.device', 'migration.by.copy.bytes')).toEqual({

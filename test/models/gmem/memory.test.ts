@@ -151,6 +151,12 @@ describe('memory of the device OS (olk510, rfc)', () => {
     expect(books(cyclic, 'faults.device', 'evictions.count')).toEqual({ 'faults.device': 51, 'evictions.count': 35 });
   });
 
+  test('a prefetch of a resident page makes it the last victim', () => {
+    const set = { lowWatermarkBytes: 0, highWatermarkBytes: 0 };
+    const rows = [alloc(3), ...touch('gpu0', 'w', 0, 1), `0 cpu prefetch ${P(0)} 2M gpu0`, ...touch('gpu0', 'w', 2)];
+    expect(victims(run(rows, { preset: 'rfc', capacity: '4M', inFlight: 1, set }))).toEqual([1]);
+  });
+
   test('nothing to evict: out of memory', () => {
     const set = { lowWatermarkBytes: 0, highWatermarkBytes: 0 };
     const rows = ['0 gpu0 alloc 0x80000000 4M d;kind=device', alloc(1), ...touch('gpu0', 'w', 0)];
