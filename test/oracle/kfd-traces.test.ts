@@ -73,8 +73,8 @@ function rowsOf(step: Step, timeNs: number, mapped: Record<string, Entry[]>): st
 function traceOf(sequence: Sequence): string[] | null {
   if (sequence.acct !== undefined || sequence.cfg.apu !== undefined || sequence.cfg.coherent !== undefined) return null;
   if (sequence.cfg.cost !== undefined || sequence.cfg.ptreserve !== undefined) return null;
-  // One step differs (see kfd-code.test.ts); one unmaps what was not mapped, an error in a trace.
-  if (sequence.id === 's-xnackoff-11' || sequence.id === 's-munmap-9') return null;
+  // It unmaps what was not mapped, an error in a trace.
+  if (sequence.id === 's-munmap-9') return null;
   const hives = sequence.cfg.vram.map((_, i) => sequence.cfg.hive?.[i] ?? 0);
   if (hives.length > 1 && new Set(hives).size > 1) return null;
   // Tens of thousands of first touches say no more than a few thousand.

@@ -122,7 +122,8 @@ export function setAttributes(svms: Svms, first: number, last: number, attribute
   const { update, insert, remove, remap } = addRanges(svms, first, last, (range) => hasAttributes(range, attributes));
   svms.objects.removeAll(remove);
   linkRanges(svms, insert);
-  const mapAnew = updatesMapping(svms, attributes) && update.length > 0;
+  // With XNACK off nobody faults: where a piece cut off has to be mapped again all of the call is.
+  const mapAnew = updatesMapping(svms, attributes) || (!svms.xnack && remap.length > 0);
   for (const range of update) applyAttributes(range, attributes);
   dropRanges(svms, remove);
 
