@@ -11,6 +11,7 @@ import { figureCommand } from './commands/figure.ts';
 import { metricsCommand } from './commands/metrics.ts';
 import { modelsCommand } from './commands/models.ts';
 import { platformsCommand } from './commands/platforms.ts';
+import { reportCommand } from './commands/report.ts';
 import { runCommand } from './commands/run.ts';
 import { traceCommand } from './commands/trace.ts';
 import { EXAMPLES } from './examples.ts';
@@ -47,6 +48,7 @@ function program(io: Io): Command {
     modelsCommand,
     metricsCommand,
     platformsCommand,
+    reportCommand,
     figureCommand,
   ]) {
     root.addCommand(command(io));
