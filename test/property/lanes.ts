@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Platform } from '../../src/platforms/platform.ts';
 import type { LaneSpec } from '../../src/replay/lane.ts';
-import type { ModelDefinition } from '../../src/replay/model.ts';
+import type { ModelDefinition, ParameterValue } from '../../src/replay/model.ts';
 import type { CompiledTrace } from '../../src/trace/compiled.ts';
 import { timedPlatform, unitPlatform } from '../helpers/platforms.ts';
 import { laneSpec, replayFast } from '../helpers/run.ts';
@@ -13,6 +13,9 @@ export interface LanePlan {
   readonly model: ModelDefinition;
   readonly preset: number;
   readonly seed: number;
+  /** Which of the parameters that have a few values is set, and to which of them. */
+  readonly knob: number;
+  readonly turn: number;
   readonly platform: Platform;
   readonly capacityPages: number | null;
   readonly inFlight: number;
@@ -28,6 +31,8 @@ export function lanePlans(
     model: fc.constantFrom(...models),
     preset: fc.nat(5),
     seed: fc.nat(1_000_000),
+    knob: fc.nat(40),
+    turn: fc.nat(5),
     platform: fc.constantFrom(...platforms),
     capacityPages: fc.constantFrom(...capacities),
     inFlight: fc.constantFrom(1, 2, 3, 8, 256),
@@ -35,12 +40,24 @@ export function lanePlans(
   });
 }
 
+/** The seed of a made-up driver, and one yes-or-no or one-of-several parameter away from its default. */
+function settings({ model, seed, knob, turn }: LanePlan): Record<string, ParameterValue> {
+  if ('seed' in model.parameters) return { seed };
+  const choices = Object.entries(model.parameters).flatMap(([name, { type, values }]) => {
+    const known = values ?? (type === 'boolean' ? [true, false] : []);
+    return known.length > 0 ? [{ name, known }] : [];
+  });
+  if (choices.length === 0 || turn === 0) return {};
+  const { name, known } = choices[knob % choices.length];
+  return { [name]: known[turn % known.length] };
+}
+
 function specOf(trace: CompiledTrace, plan: LanePlan): LaneSpec {
   const { model } = plan;
   const presets = Object.keys(model.presets);
   return laneSpec(model, trace, {
     preset: presets[plan.preset % presets.length],
-    set: 'seed' in model.parameters ? { seed: plan.seed } : {},
+    set: settings(plan),
     platform: plan.platform,
     capacity: plan.capacityPages === null ? null : plan.capacityPages * 4096,
     inFlight: plan.inFlight,
