@@ -1,6 +1,6 @@
 /** Examples shown by `--help`, by command. A test runs every one of them in the root of the repository. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
-  'gmem-eval': ['gmem-eval run traces/stream_triad.csv.gz --oversub 1.25', 'gmem-eval models'],
+  'gmem-eval': ['gmem-eval run traces/stream_triad.csv.gz --oversub 2', 'gmem-eval models'],
   'gmem-eval run': [
     'gmem-eval run traces/cyclic.csv --oversub 1,1.25,2',
     'gmem-eval run traces/thrash.csv -m all --in-flight 1 --format csv',
