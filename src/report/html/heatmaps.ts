@@ -32,7 +32,7 @@ export function heatmaps(cases: readonly Case[], heats: readonly (Heat | null)[]
     ];
   });
   return html`
-<figure aria-labelledby="${id}">
+<figure class="heat" aria-labelledby="${id}">
 <h3 id="${id}">Address by time</h3>
 <figcaption>Each row is one run. Upward: address, in 2 MiB blocks; blocks without any event are left out. To the right: time, as a share of the run’s own length, which stands behind its name. Residency changes: pages migrated or zero-filled, to wherever. Shades mean the same in all runs.</figcaption>
 <div class="panels">
@@ -45,7 +45,7 @@ ${known.flatMap((c, i) => {
     ...LAYERS.map(
       (layer) =>
         html`<div>${panel(heat, run.cells[layer], steps[layer], `${LAYER_TITLES[layer].title} of ${labels[i]}: ${formatCount(run.totals[layer])} ${LAYER_TITLES[layer].unit}`)}
-<div class="axis" aria-hidden="true"><span>${heat.addresses[0] ?? ''} up</span><span>100 %</span></div></div>`,
+<div class="axis" aria-hidden="true"><span>${heat.addresses[0] ?? ''} up</span><span>${LAYER_TITLES[layer].title.toLowerCase()}</span><span>100 %</span></div></div>`,
     ),
   ];
 })}

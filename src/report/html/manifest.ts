@@ -19,7 +19,7 @@ ${plainTable(
   true,
 )}
 </details>
-<details><summary>Options and trace</summary>
+<details open><summary>Options and trace</summary>
 ${sources.map((c) => plainTable('Options and trace', ['what', 'value'], optionRows(c), true))}
 </details>
 <details><summary>Machine ${platform.name}, with sources</summary>

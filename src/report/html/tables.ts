@@ -7,9 +7,9 @@ export function metricTables(size: string, cases: readonly Case[], id: string): 
   const title = size === 'unlimited' ? 'Unlimited device memory' : `Device memory: ${memory(size, cases)}`;
   return html`
 <h3 id="${id}">${title}</h3>
-${metricTable(title, cases, overview(cases, 'key'))}
+${metricTable(title, cases, overview(cases, 'key'), false)}
 <details><summary>All metrics</summary>
-${metricTable(`${title}: all metrics`, cases, overview(cases, 'all'))}
+${metricTable(`${title}: all metrics`, cases, overview(cases, 'all'), true)}
 </details>`;
 }
 
@@ -17,18 +17,19 @@ function memory(size: string, cases: readonly Case[]): string {
   return cases[0].run.oversubscription === null ? size : `oversubscription ${size}`;
 }
 
-function metricTable(title: string, cases: readonly Case[], rows: readonly OverviewRow[]): Html {
+function metricTable(title: string, cases: readonly Case[], rows: readonly OverviewRow[], defined: boolean): Html {
+  const words = (text: string): Html[] => (defined ? [html`<td class="words">${text}</td>`] : []);
   return region(
     title,
     html`<table><caption class="hidden">${title}</caption>
-<thead><tr><th scope="row">metric</th>${cases.map((c) => html`<th scope="col">${c.stack}</th>`)}</tr></thead>
+<thead><tr><th scope="row">metric</th>${cases.map((c) => html`<th scope="col">${c.stack}</th>`)}${words('what it is')}</tr></thead>
 <tbody>${rows.map(
       (row) => html`
 <tr><th scope="row"><abbr title="${row.spec.definition}">${row.name}</abbr></th>${row.cells.map((cell) =>
         cell.best
           ? html`<td class="best">${cell.text}<span class="hidden"> (best)</span></td>`
           : html`<td>${cell.text}</td>`,
-      )}</tr>`,
+      )}${words(row.spec.definition)}</tr>`,
     )}
 </tbody></table>`,
   );
