@@ -8,8 +8,9 @@ import type { ModelDefinition } from '../replay/model.ts';
 import { allModels } from '../replay/registry.ts';
 import { counts, ranked, sentence } from '../report/compare/changes.ts';
 import { type Comparison, compareResults, type Side } from '../report/compare/comparison.ts';
+import type { Known } from '../report/compare/read-rules.ts';
 import { type ComparisonFormat, loadComparisonFormat } from '../report/compare/registry.ts';
-import { findConfig, type Known, readRules } from '../report/compare/rules.ts';
+import { findConfig } from '../report/compare/rules.ts';
 import json from '../report/formats/json.ts';
 import { readResult } from '../report/read-result.ts';
 import { RESULT_SCHEMA, type Result } from '../report/result.ts';
@@ -49,7 +50,8 @@ export async function loadGate(basePath: string, options: GateOptions, own: Know
   const update = options.updateBaseline === true;
   const how = { allowMissing: options.allowMissing === true, accept: update };
   const config = options.config ?? findConfig('.');
-  const rules = config === null ? [] : readRules(config, await known(own, base));
+  const rules =
+    config === null ? [] : (await import('../report/compare/read-rules.ts')).readRules(config, await known(own, base));
 
   const files: OutputFile[] = [];
   let baseline: OutputFile | null = null;

@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { METRIC_NAMES } from '../../src/replay/metrics.ts';
 import { modelNames } from '../../src/replay/registry.ts';
-import { parseRules } from '../../src/report/compare/rules.ts';
+import { parseRules } from '../../src/report/compare/read-rules.ts';
 import type { Result } from '../../src/report/result.ts';
 import { parseXml } from '../helpers/xml.ts';
 import { gmemEval, type Outcome, ROOT, scratchFolder } from './harness.ts';

@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { comparisonSchema } from '../../src/report/compare/comparison.ts';
 import { type Result, resultSchema } from '../../src/report/result.ts';
-import { finished, gmemEval, type Outcome, scratchFolder, start, TINY, TOY } from './harness.ts';
+import { finished, gmemEval, type Outcome, ROOT, scratchFolder, start, TINY, TOY } from './harness.ts';
 
 const folder = scratchFolder();
 const at = (name: string): string => join(folder, name);
@@ -110,6 +113,20 @@ test('rules: --config, by model and preset and trace', async () => {
     'compare:\n  rules:\n    - { metric: faults.*, trace: b.csv, tolerance: 50% }\n',
   );
   expect((await compare(now, '--config', elsewhere)).status).toBe(1);
+});
+
+test('rules: gmem-eval.yaml of a folder above, in every report', () => {
+  mkdirSync(at('deep/er'), { recursive: true });
+  write('deep/gmem-eval.yaml', 'compare:\n  rules:\n    - { metric: faults.*, tolerance: 1 }\n');
+  const now = write('now.json', changed({ 'faults.device': 3 }));
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+  const entry = join(ROOT, 'test', 'cli', 'fixtures', 'entry.mts');
+  const { status, stdout } = spawnSync(process.execPath, ['--import', tsx, entry, 'compare', base, now], {
+    cwd: at('deep/er'),
+    encoding: 'utf8',
+  });
+  expect(stdout).toContain('tolerance 1, ../gmem-eval.yaml:3');
+  expect(status).toBe(0);
 });
 
 test('--allow-missing judges what both have', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Comparison, compareResults, comparisonSchema } from '../../../src/report/compare/comparison.ts';
-import { parseRules } from '../../../src/report/compare/rules.ts';
+import { parseRules } from '../../../src/report/compare/read-rules.ts';
 import type { Result, RunResult } from '../../../src/report/result.ts';
 import { limited, resultOf, run } from '../fixture.ts';
 

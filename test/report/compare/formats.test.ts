@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Comparison, compareResults } from '../../../src/report/compare/comparison.ts';
+import { parseRules } from '../../../src/report/compare/read-rules.ts';
 import { comparisonFormatNames, loadComparisonFormat } from '../../../src/report/compare/registry.ts';
-import { parseRules } from '../../../src/report/compare/rules.ts';
 import type { RunResult } from '../../../src/report/result.ts';
 import { type Element, parseXml } from '../../helpers/xml.ts';
 import { resultOf, run } from '../fixture.ts';

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { findConfig, parseRules, type Rule, ruleFor } from '../../../src/report/compare/rules.ts';
+import { parseRules } from '../../../src/report/compare/read-rules.ts';
+import { findConfig, type Rule, ruleFor } from '../../../src/report/compare/rules.ts';
 import { scratchFolder } from '../../cli/harness.ts';
 
 const known = { metrics: ['faults.device', 'faults.host', 'time.total.ns', 'toy.served'], models: ['toy', 'other'] };
@@ -124,8 +125,8 @@ test('the nearest gmem-eval.yaml upward', () => {
   mkdirSync(deep, { recursive: true });
   expect(findConfig(deep)).toBeNull();
   writeFileSync(join(folder, 'gmem-eval.yaml'), '');
-  expect(findConfig(deep)).toBe(join(folder, 'gmem-eval.yaml'));
+  expect(findConfig(deep)).toBe('../../gmem-eval.yaml');
   writeFileSync(join(folder, 'a', 'gmem-eval.yaml'), '');
-  expect(findConfig(deep)).toBe(join(folder, 'a', 'gmem-eval.yaml'));
-  expect(findConfig(folder)).toBe(join(folder, 'gmem-eval.yaml'));
+  expect(findConfig(deep)).toBe('../gmem-eval.yaml');
+  expect(findConfig(folder)).toBe('gmem-eval.yaml');
 });
