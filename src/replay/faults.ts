@@ -29,6 +29,8 @@ export class FaultBuffer {
   /** For deferred entries: when to raise again. */
   wakeNs: Float64Array;
   flushed = false;
+  /** How often the model fetched in this call (metric `batches`): more than 1 when it takes faults one by one. */
+  fetches = 1;
 
   constructor(capacity = 256) {
     this.page = new Float64Array(capacity);

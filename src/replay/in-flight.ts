@@ -190,6 +190,7 @@ export class InFlight {
       const record = queue.record[0];
       queue.outcome.fill(OUTCOME.pending, 0, queue.count);
       queue.flushed = false;
+      queue.fetches = 1;
       machine.events.record = record;
       machine.events.batch = this.batches++;
       this.inContext('deviceFault', () => {
@@ -216,7 +217,7 @@ export class InFlight {
 
   /** Books the outcomes and tries the touches again. True when some touch completed, failed or was put off. */
   private settleOutcomes(device: number, queue: WaitingTouches): boolean {
-    if (bookOutcomes(this.machine, device, queue) > 0) this.machine.books[M.batches]++;
+    if (bookOutcomes(this.machine, device, queue) > 0) this.machine.books[M.batches] += queue.fetches;
     const n = queue.count;
     this.progress = false;
     this.retryMarked(device, queue, n);

@@ -180,7 +180,7 @@ export interface ModelHooks {
   /**
    * Faults of one device were handed over. Called again until the buffer is empty but for deferred entries. After each
    * call the touches of marked entries are tried again: possible = done and counted; impossible = raised again at the
-   * end of the buffer. Each call that marks an entry counts one batch.
+   * end of the buffer. Each call that marks an entry counts one batch, or as many as `faults.fetches` says.
    */
   deviceFaults?(device: number, faults: FaultBuffer): void;
   /**

@@ -188,7 +188,7 @@ export class InFlight {
     m.count('faults.stale', of(OUTCOME.stale).length);
     m.count('faults.deferred', deferred.length);
     m.count('faults.permission', served.filter((entry) => entry.touch.hadMapping).length);
-    if (raw > 0) m.count('batches');
+    if (raw > 0) m.count('batches', faults.fetches);
     for (const { touch } of served) {
       const { page, record, timeNs } = touch;
       m.emit('fault', device, page, 4096, { record, timeNs, durationNs: m.now - timeNs });
