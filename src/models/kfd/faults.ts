@@ -17,13 +17,24 @@ export const FAULT_ERROR: Readonly<Partial<Record<FaultEnd, number>>> = {
   xnack_off: -14,
 };
 
+/** A fault that arrives so soon after a validation of its range is ignored. */
+function isRepaired(range: SvmRange, arrivedNs: number): boolean {
+  return arrivedNs < range.validatedAtNs + RETRY_FAULT_PENDING_NS;
+}
+
+/** Whether a fault of `page` would be ignored now. */
+export function ignoresFault(svms: Svms, page: number): boolean {
+  const range = svms.xnack ? svms.objects.at(page) : null;
+  return range !== null && isRepaired(range, svms.core.now());
+}
+
 /** One retry fault of `gpu`, which the worker took up now. */
 export function restorePages(svms: Svms, gpu: number, page: number, write: boolean): FaultEnd {
   const arrivedNs = svms.core.now();
   if (!svms.xnack) return 'xnack_off';
   const range = svms.objects.at(page) ?? createUnregisteredRange(svms, page);
   if (range === null) return 'nocreate';
-  if (arrivedNs < range.validatedAtNs + RETRY_FAULT_PENDING_NS) return 'window';
+  if (isRepaired(range, arrivedNs)) return 'window';
   const vma = svms.vmaAt(page);
   if (vma === null) return 'nocreate';
   if (!vma.readable || (write && !vma.writable)) return 'perm';

@@ -8,8 +8,14 @@ import type { AdviseEvent } from '../../trace/compiled.ts';
 import { type Attribute, type AttributeName, setAttributes } from './attributes.ts';
 import { FLAG, type Svms, SYSMEM, UNDEFINED } from './types.ts';
 
-/** Names of raw attributes; the driver's word for `granularity` in the sequences of the oracle is `gran`. */
+/** Names of raw attributes, short or as in `KFD_IOCTL_SVM_ATTR_*`. */
 const RAW: Readonly<Record<string, AttributeName>> = {
+  preferred_loc: 'pref',
+  prefetch_loc: 'prefetch',
+  access_in_place: 'aip',
+  no_access: 'noaccess',
+  set_flags: 'set',
+  clr_flags: 'clr',
   pref: 'pref',
   prefetch: 'prefetch',
   access: 'access',
@@ -48,9 +54,10 @@ function adviceAttributes({ advice, unset, target }: AdviseEvent): readonly Attr
 
 /** `attr:access=1` and `attr:access@gpu0` say the same: locations are numbers of GPUs from 1, 0 is RAM, -1 undefined. */
 function rawAttribute(svms: Svms, event: AdviseEvent): readonly Attribute[] | 'ignored' | 'rejected' {
-  const name = event.attribute === null ? undefined : RAW[event.attribute];
+  const name = event.attribute === null ? undefined : RAW[event.attribute.toLowerCase()];
   if (name === undefined || event.unset) return 'ignored';
-  const value = event.target >= 0 ? event.target : locationOrNumber(svms, event.value);
+  // `NAME=VALUE@ACTOR`: the value counts.
+  const value = event.value === null && event.target >= 0 ? event.target : locationOrNumber(svms, event.value);
   return value === null ? 'rejected' : [[name, value]];
 }
 

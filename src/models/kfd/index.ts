@@ -17,9 +17,8 @@ import { FLAG, type SvmCosts, type Svms } from './types.ts';
 
 type Values = Readonly<Record<string, ParameterValue>>;
 
-/** On a platform where even a fault takes no time the driver's work takes none either. */
-function costsOf(core: Core, parameters: Values): SvmCosts {
-  const ns = (key: string): number => (core.platform.faultLatencyNs === 0 ? 0 : (parameters[key] as number));
+function costsOf(parameters: Values): SvmCosts {
+  const ns = (key: string): number => parameters[key] as number;
   return {
     faultNs: ns('faultNs'),
     repairedFaultNs: ns('repairedFaultNs'),
@@ -41,7 +40,7 @@ function setUp(core: Core, parameters: Values, preset: string): Svms {
     maxRangePages: maxRange === null ? null : Math.max(1, Math.floor(maxRange / PAGE_BYTES)),
     hives: core.actors.map((_, actor) => (actor > 0 && topology.peer === 'fast' ? 1 : 0)),
     cpuCoherent: core.actors.map((_, actor) => actor > 0 && topology.coherent),
-    costs: costsOf(core, parameters),
+    costs: costsOf(parameters),
   });
   core.resolved('maxRange', svms.maxRangePages * PAGE_BYTES);
   return svms;

@@ -7,7 +7,7 @@
 
 import { ACCESS, type FaultBuffer } from '../../replay/faults.ts';
 import { RIGHTS } from '../../replay/model.ts';
-import { restorePages } from './faults.ts';
+import { ignoresFault, restorePages } from './faults.ts';
 import { FaultFilter, TICK_NS } from './filter.ts';
 import type { Svms } from './types.ts';
 
@@ -16,7 +16,10 @@ export interface RetryFaultOptions {
   readonly retryIntervalNs: number;
 }
 
-/** The hook `deviceFaults`: each call takes up one fault. */
+/**
+ * The hook `deviceFaults`. Each call takes up faults that are ignored, up to and with the first one that is not; each fault is
+ * a batch of its own.
+ */
 export function createRetryFaults(svms: Svms, options: RetryFaultOptions) {
   const { core } = svms;
   const filters = core.actors.map(() => new FaultFilter());
@@ -26,59 +29,69 @@ export function createRetryFaults(svms: Svms, options: RetryFaultOptions) {
   const usable = (gpu: number, faults: FaultBuffer, i: number): boolean =>
     core.mapping(gpu, faults.page[i]) >= (faults.access[i] === ACCESS.read ? RIGHTS.read : RIGHTS.write);
 
-  function takeUp(gpu: number, faults: FaultBuffer, i: number): void {
+  /** Takes up one fault. True when it was ignored: nothing has changed, and the next may follow at once. */
+  function takeUp(gpu: number, faults: FaultBuffer, i: number, retryNs: number): boolean {
     const page = faults.page[i];
     const end = restorePages(svms, gpu, page, faults.access[i] !== ACCESS.read);
-    switch (end) {
-      case 'served':
-        core.count('services');
-        if (usable(gpu, faults, i)) {
-          faults.serve(i);
-          return;
-        }
-        core.warn(`${core.actors[gpu]} faults on a page for ever that is not mapped for it: the access failed`);
-        faults.fail(i);
-        return;
-      case 'window':
-        core.spend(svms.costs.repairedFaultNs);
-        if (usable(gpu, faults, i)) faults.stale(i);
-        else faults.defer(i, core.now() + options.retryIntervalNs);
-        return;
-      default:
-        // A no-retry entry is written: the access is a fatal fault.
-        faults.fail(i);
+    if (end === 'window') {
+      core.spend(svms.costs.repairedFaultNs);
+      if (usable(gpu, faults, i)) faults.stale(i);
+      else faults.defer(i, retryNs);
+      return true;
     }
+    if (end !== 'served') {
+      // A no-retry entry is written: the access is a fatal fault.
+      faults.fail(i);
+      return false;
+    }
+    core.count('services');
+    if (usable(gpu, faults, i)) {
+      faults.serve(i);
+    } else {
+      core.warn(`${core.actors[gpu]} faults on a page for ever that is not mapped for it: the access failed`);
+      faults.fail(i);
+    }
+    return false;
   }
 
   function withCam(gpu: number, faults: FaultBuffer): void {
     const pages = held[gpu];
-    let taken = -1;
-    let more = false;
+    const retryNs = core.now() + options.retryIntervalNs;
+    let taken = 0;
+    let mayFollow = true;
     for (let i = 0; i < faults.count; i++) {
-      if (pages.has(faults.page[i])) continue;
-      if (taken < 0) {
-        taken = i;
-        pages.add(faults.page[i]);
-      } else {
-        more = true;
-        break;
+      const page = faults.page[i];
+      if (pages.has(page)) continue;
+      // Left for the next call.
+      if (!mayFollow || (taken > 0 && !ignoresFault(svms, page))) {
+        faults.fetches = taken;
+        return;
       }
+      pages.add(page);
+      taken++;
+      mayFollow = takeUp(gpu, faults, i, retryNs);
     }
-    if (taken >= 0) takeUp(gpu, faults, taken);
-    if (more) return;
+    faults.fetches = Math.max(1, taken);
     // All that is left was held back: it tries again, and what is still not mapped faults anew.
     pages.clear();
     faults.flush();
   }
 
   function withFilter(gpu: number, faults: FaultBuffer): void {
-    if (!filters[gpu].drops(faults.page[0], Math.floor(faults.timeNs[0] / TICK_NS))) {
-      takeUp(gpu, faults, 0);
-    } else if (usable(gpu, faults, 0)) {
-      faults.duplicate(0);
-    } else {
-      faults.defer(0, core.now() + options.retryIntervalNs);
+    const retryNs = core.now() + options.retryIntervalNs;
+    let taken = 0;
+    for (let mayFollow = true; mayFollow && taken < faults.count; taken++) {
+      const i = taken;
+      if (i > 0 && !ignoresFault(svms, faults.page[i])) break;
+      if (!filters[gpu].drops(faults.page[i], Math.floor(faults.timeNs[i] / TICK_NS))) {
+        mayFollow = takeUp(gpu, faults, i, retryNs);
+      } else if (usable(gpu, faults, i)) {
+        faults.duplicate(i);
+      } else {
+        faults.defer(i, retryNs);
+      }
     }
+    faults.fetches = taken;
   }
 
   return options.cam ? withCam : withFilter;

@@ -275,7 +275,7 @@ describe('the CPU', () => {
   });
 
   it('serves faults one at a time: k blocks take k service times', () => {
-    const platform = { ...fastPeers, faultLatencyNs: 10, host: { ...fastPeers.host, faultNs: 100 } };
+    const platform = { ...fastPeers, timeless: false, host: { ...fastPeers.host, faultNs: 100 } };
     const costs = { migrateInPageNs: 0, migrateOutPageNs: 10, copyJobNs: 1_000, mapPageNs: 0, faultNs: 0 };
     const stall = (blocks: number) => {
       const reads = Array.from({ length: blocks }, (_, i) => row(6, 'cpu read', i * 2 * MIB, PAGE));
@@ -395,6 +395,18 @@ describe('eviction', () => {
     const { m } = run(rows, { set: RANGE_32, capacity: 32 * MIB });
     expect([m('faults.device'), m('migration.h2d.pages'), m('evictions.count')]).toEqual([1, 0, 0]);
     expect(m('remote.device.accesses')).toBe(10);
+  });
+
+  it('is not even tried for a range that explicit memory leaves no room for', () => {
+    const rows = [
+      row(0, 'gpu0 alloc', 64 * MIB, 16 * MIB, 'e;kind=device'),
+      ...RANGE,
+      row(0, 'cpu alloc', 128 * MIB, 2 * MIB, 'small'),
+      row(1, 'gpu0 write', 128 * MIB, PAGE),
+      row(3, 'gpu0 read', 0, PAGE),
+    ];
+    // 16 + 2 of 32 MiB are taken; the range of 32 is refused before anything is evicted.
+    expect(run(rows, { set: RANGE_32, capacity: 32 * MIB }).m('evictions.count')).toBe(0);
   });
 
   it('makes room for explicit memory', () => {

@@ -75,7 +75,13 @@ describe('advice', () => {
 
 describe('raw attributes', () => {
   it('take locations by number, by name and by actor', () => {
-    for (const arg of ['attr:pref=0', 'attr:pref=cpu', 'attr:pref=sysmem', 'attr:pref@cpu']) {
+    for (const arg of [
+      'attr:pref=0',
+      'attr:pref=cpu',
+      'attr:pref=sysmem',
+      'attr:pref@cpu',
+      'attr:PREFERRED_LOC=0@gpu0',
+    ]) {
       expect(run([...SMALL, advise(arg), touch]).m('migration.h2d.pages'), arg).toBe(0);
     }
     for (const arg of [
