@@ -12,7 +12,7 @@ import type { Known } from '../report/compare/read-rules.ts';
 import { type ComparisonFormat, loadComparisonFormat } from '../report/compare/registry.ts';
 import { findConfig } from '../report/compare/rules.ts';
 import json from '../report/formats/json.ts';
-import { readResult } from '../report/read-result.ts';
+import { type Comparable, readComparable } from '../report/read-result.ts';
 import { RESULT_SCHEMA, type Result } from '../report/result.ts';
 import type { OutputFile } from './output-file.ts';
 
@@ -71,7 +71,8 @@ export async function loadGate(basePath: string, options: GateOptions, own: Know
       comparison = compareResults({ file: basePath, result: old }, now, rules, how);
       if (comparison.verdict === 'incomparable') throw incomparable(comparison);
       for (const [i, report] of reports.entries()) files[i].write(report.format.render(comparison, { color: false }));
-      baseline?.write(json.render(now.result));
+      // Only `run` updates: its result is whole.
+      baseline?.write(json.render(now.result as Result));
       return format.render(comparison, { color });
     },
     conclude() {
@@ -89,10 +90,10 @@ async function reportTarget(text: string): Promise<{ format: ComparisonFormat; p
 }
 
 /** Null where there is none yet, or one of another version, and that is to be accepted. */
-function readBase(path: string, { allowMissing, updateBaseline }: GateOptions): Result | null {
+function readBase(path: string, { allowMissing, updateBaseline }: GateOptions): Comparable | null {
   if ((allowMissing || updateBaseline) && path !== '-' && !existsSync(path)) return null;
   if (updateBaseline && isResultOfAnotherVersion(path)) return null;
-  return readResult(path, { anyMetrics: true });
+  return readComparable(path);
 }
 
 /** What is no result at all is never overwritten: the path may be a slip. */
@@ -105,7 +106,7 @@ function isResultOfAnotherVersion(path: string): boolean {
   }
 }
 
-async function known(own: Known, base: Result | null): Promise<Known> {
+async function known(own: Known, base: Comparable | null): Promise<Known> {
   const models = await allModels();
   const sources: Known[] = [{ metrics: METRIC_NAMES, models: [] }, knownOfModels(models), own];
   if (base !== null) sources.push(knownOfResult(base));
@@ -119,7 +120,7 @@ export function knownOfModels(models: readonly ModelDefinition[]): Known {
   };
 }
 
-export function knownOfResult({ runs }: Result): Known {
+export function knownOfResult({ runs }: Comparable): Known {
   return { metrics: runs.flatMap((run) => Object.keys(run.metrics)), models: runs.map((run) => run.model) };
 }
 

@@ -14,6 +14,29 @@ const anyMetrics = resultSchema.extend({
   ),
 });
 
+/** What two results need to be compared, whatever else the versions that wrote them knew of the machine and the models. */
+const comparable = z.looseObject({
+  manifest: z.looseObject({
+    tool: z.looseObject({ version: z.string() }),
+    options: z.looseObject({}),
+    platform: z.looseObject({ name: z.string() }),
+    trace: z.looseObject({ name: z.string(), sha256: z.string() }),
+    models: z.array(
+      z.looseObject({
+        model: z.string(),
+        metrics: z.record(
+          z.string(),
+          z.looseObject({ unit: z.string(), direction: z.string(), definition: z.string() }),
+        ),
+      }),
+    ),
+  }),
+  trace: z.looseObject({}),
+  runs: z.array(z.looseObject(anyMetrics.shape.runs.element.shape)),
+});
+
+export type Comparable = z.infer<typeof comparable>;
+
 export interface ReadOptions {
   /** Accept results that lack metrics of the dictionary, or have more (of an older or newer version). */
   readonly anyMetrics?: boolean;
@@ -21,6 +44,14 @@ export interface ReadOptions {
 
 /** The result in a file; `-` is standard input. */
 export function readResult(path: string, options: ReadOptions = {}): Result {
+  return readAs(path, options.anyMetrics ? anyMetrics : resultSchema) as Result;
+}
+
+export function readComparable(path: string): Comparable {
+  return readAs(path, comparable);
+}
+
+function readAs<T extends { readonly runs: readonly unknown[] }>(path: string, shape: z.ZodType<T>): T {
   const where = path === '-' ? 'standard input' : path;
   const value = parse(where, read(path, where));
   const schema = value !== null && typeof value === 'object' ? (value as { schema?: unknown }).schema : undefined;
@@ -33,14 +64,13 @@ export function readResult(path: string, options: ReadOptions = {}): Result {
       `${REMAKE} of this version`,
     );
   }
-  const parsed = (options.anyMetrics ? anyMetrics : resultSchema).safeParse(value);
+  const parsed = shape.safeParse(value);
   if (!parsed.success) {
     const [{ path: at, message }] = parsed.error.issues;
     throw new ConfigurationError(`${where}: ${at.join('.') || 'result'}: ${message}`, REMAKE);
   }
-  const result = parsed.data as Result;
-  if (result.runs.length === 0) throw new ConfigurationError(`${where}: no runs in it`, REMAKE);
-  return result;
+  if (parsed.data.runs.length === 0) throw new ConfigurationError(`${where}: no runs in it`, REMAKE);
+  return parsed.data;
 }
 
 function read(path: string, where: string): string {

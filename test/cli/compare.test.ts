@@ -147,6 +147,17 @@ test('--allow-missing judges what both have', async () => {
   expect(text).toContain('0 unchanged in 0 runs');
 });
 
+test('results of an older or newer version with the same schema: what it does not know is no obstacle', async () => {
+  const other = structuredClone(result);
+  Object.assign(other.manifest.platform, { linkCount: 2, inFlight: undefined });
+  Object.assign(other.manifest, { host: 'somewhere', seed: undefined });
+  Object.assign(other.runs[0], { note: 'new' });
+  const { status, stdout } = await compare(other);
+  expect(status).toBe(0);
+  expect(stdout).toContain('differs, not judged: platform.linkCount null -> 2\n');
+  expect(stdout).toContain('differs, not judged: platform.inFlight 256 -> null\n');
+});
+
 test('run --baseline judges the new result at once', async () => {
   expect(await gmemEval([...RUN, '--baseline', base])).toMatchObject({ status: 0, stderr: '' });
   // The faults of 200 ns and 300 ns wait together for the latency of 10 us: one batch. One at a time: two.

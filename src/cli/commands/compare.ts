@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { comparisonFormatNames } from '../../report/compare/registry.ts';
-import { readResult } from '../../report/read-result.ts';
+import { readComparable } from '../../report/read-result.ts';
 import { type GateOptions, knownOfResult, loadGate, mustDiffer } from '../gate.ts';
 import { answer, type Io, wantsColor } from '../io.ts';
 import { repeated } from '../options.ts';
@@ -28,7 +28,7 @@ export function compareCommand(io: Io): Command {
 }
 
 async function compare(io: Io, base: string, now: string, options: Options): Promise<void> {
-  const result = readResult(now, { anyMetrics: true });
+  const result = readComparable(now);
   const gate = await loadGate(base, options, knownOfResult(result));
   const out = options.out === '-' ? [] : [{ option: '--out', path: options.out }];
   mustDiffer([{ option: 'BASE', path: base }, ...out, ...gate.targets]);

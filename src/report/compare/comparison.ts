@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { METRICS, type MetricSpec } from '../../replay/metrics.ts';
-import type { Result, RunResult } from '../result.ts';
+import type { Comparable } from '../read-result.ts';
 import { visible } from '../text.ts';
 import { type Pair, pairRuns } from './pair.ts';
 import { type Rule, ruleFor } from './rules.ts';
@@ -55,9 +55,11 @@ export type Comparison = z.infer<typeof comparisonSchema>;
 export type ComparedRun = Comparison['runs'][number];
 export type ComparedMetric = ComparedRun['metrics'][number];
 
+type ComparableRun = Comparable['runs'][number];
+
 export interface Side {
   readonly file: string;
-  readonly result: Result;
+  readonly result: Comparable;
 }
 
 export function compareResults(base: Side, now: Side, rules: readonly Rule[], how: Circumstances): Comparison {
@@ -130,7 +132,7 @@ function compareRun(pair: Pair, base: Side, now: Side, rules: readonly Rule[], m
   };
 }
 
-function measured(run: RunResult, metric: string): number | null {
+function measured(run: ComparableRun, metric: string): number | null {
   return Object.hasOwn(run.metrics, metric) ? run.metrics[metric] : null;
 }
 
@@ -141,7 +143,7 @@ function orNothing(metric: string, given: number | null): number | null {
 
 /** Why a metric cannot be judged, or null. */
 function lacks(pair: Pair, metric: string, spec: MetricSpec | null, base: Side, now: Side): string | null {
-  const has = (run: RunResult): boolean => Object.hasOwn(run.metrics, metric);
+  const has = (run: ComparableRun): boolean => Object.hasOwn(run.metrics, metric);
   if (!has(pair.base)) return `is only in ${visible(now.file)}`;
   if (!has(pair.now)) return `is only in ${visible(base.file)}`;
   if (spec === null) return 'is in no dictionary: which way is better is unknown';
@@ -151,7 +153,7 @@ function lacks(pair: Pair, metric: string, spec: MetricSpec | null, base: Side, 
   return null;
 }
 
-function specOf(metric: string, model: string, result: Result): MetricSpec | null {
+function specOf(metric: string, model: string, result: Comparable): MetricSpec | null {
   if (Object.hasOwn(METRICS, metric)) return METRICS[metric as keyof typeof METRICS];
   for (const entry of result.manifest.models) {
     if (entry.model !== model || !Object.hasOwn(entry.metrics, metric)) continue;
@@ -163,13 +165,13 @@ function specOf(metric: string, model: string, result: Result): MetricSpec | nul
 }
 
 /** What the numbers also depend on, besides trace and runs. */
-function setupOf({ manifest, trace }: Result): unknown {
+function setupOf({ manifest, trace }: Comparable): unknown {
   const { title: _title, sources: _sources, ...platform } = manifest.platform;
-  const { inFlight, host } = manifest.options;
+  const { inFlight = null, host = null } = manifest.options;
   return { platform, inFlight, host, trace };
 }
 
-function setupOfRun({ parameters, capacityBytes, effectiveCapacityBytes, warnings }: RunResult): unknown {
+function setupOfRun({ parameters, capacityBytes, effectiveCapacityBytes, warnings }: ComparableRun): unknown {
   return {
     parameters,
     capacityBytes,

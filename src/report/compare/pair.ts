@@ -9,14 +9,16 @@
 
 import { ConfigurationError } from '../../replay/configuration-error.ts';
 import { formatSize } from '../../replay/sizes.ts';
-import type { RunResult } from '../result.ts';
+import type { Comparable } from '../read-result.ts';
 import { visible } from '../text.ts';
+
+type ComparableRun = Comparable['runs'][number];
 
 export interface Pair {
   /** Unique among the pairs. */
   readonly title: string;
-  readonly base: RunResult;
-  readonly now: RunResult;
+  readonly base: ComparableRun;
+  readonly now: ComparableRun;
 }
 
 export interface Pairing {
@@ -28,7 +30,7 @@ export interface Pairing {
 
 export interface NamedRuns {
   readonly file: string;
-  readonly runs: readonly RunResult[];
+  readonly runs: readonly ComparableRun[];
 }
 
 /** Pairs in the order of the new result. */
@@ -42,8 +44,8 @@ export function pairRuns(base: NamedRuns, now: NamedRuns): Pairing {
     const news = after.get(title) ?? [];
     const several = Math.max(olds.length, news.length) > 1;
     const varying = several ? varyingParameters([...olds, ...news]) : [];
-    const full = (run: RunResult): string => (several ? `${title} (${parameterText(run, varying)})` : title);
-    const left: RunResult[] = [];
+    const full = (run: ComparableRun): string => (several ? `${title} (${parameterText(run, varying)})` : title);
+    const left: ComparableRun[] = [];
     for (const run of news) {
       const i = olds.findIndex((old) => identity(old) === identity(run));
       if (i < 0) left.push(run);
@@ -60,12 +62,12 @@ export function pairRuns(base: NamedRuns, now: NamedRuns): Pairing {
 }
 
 /** `uvm:preset, oversub 1.25`. */
-export function runTitle(run: RunResult): string {
+export function runTitle(run: ComparableRun): string {
   const model = run.preset === null ? run.model : `${run.model}:${run.preset}`;
   return visible(`${model}, ${sizeText(run)}`);
 }
 
-function sizeText(run: RunResult): string {
+function sizeText(run: ComparableRun): string {
   if (run.oversubscription !== null) return `oversub ${run.oversubscription}`;
   if (run.capacityBytes === null) return 'unlimited';
   return (
@@ -82,8 +84,8 @@ function exactSize(bytes: number): string {
   return text.includes('.') ? `${bytes} B` : text;
 }
 
-function byTitle({ file, runs }: NamedRuns): Map<string, RunResult[]> {
-  const found = new Map<string, RunResult[]>();
+function byTitle({ file, runs }: NamedRuns): Map<string, ComparableRun[]> {
+  const found = new Map<string, ComparableRun[]>();
   for (const run of runs) {
     const title = runTitle(run);
     const same = found.get(title) ?? [];
@@ -98,15 +100,15 @@ function byTitle({ file, runs }: NamedRuns): Map<string, RunResult[]> {
   return found;
 }
 
-function identity(run: RunResult): string {
+function identity(run: ComparableRun): string {
   return JSON.stringify(Object.entries(run.parameters).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function varyingParameters(runs: readonly RunResult[]): string[] {
+function varyingParameters(runs: readonly ComparableRun[]): string[] {
   const names = new Set(runs.flatMap((run) => Object.keys(run.parameters)));
   return [...names].filter((name) => new Set(runs.map((run) => run.parameters[name])).size > 1).sort();
 }
 
-function parameterText(run: RunResult, names: readonly string[]): string {
+function parameterText(run: ComparableRun, names: readonly string[]): string {
   return visible(names.map((name) => `${name}=${run.parameters[name] ?? 'unset'}`).join(' '));
 }
