@@ -80,7 +80,7 @@ test('every model has a page of its own', () => {
 
 test('every module of a registry is named as its file', async () => {
   expect((await allModels()).map((m) => m.name).sort()).toEqual(modelNames());
-  expect(formatNames()).toEqual(['csv', 'json', 'table']);
+  expect(formatNames()).toEqual(['csv', 'html', 'json', 'md', 'table']);
 });
 
 test.each(['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'])('every file that %s points to is there', (page) => {
