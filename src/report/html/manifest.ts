@@ -45,7 +45,7 @@ ${[...models.values()].map(
 /** Also of the Markdown report. */
 export function optionRows({ result: { manifest: m } }: Case): [string, string][] {
   const list = (values: readonly (string | number | null)[] | null): string =>
-    values?.map((value) => value ?? 'unlimited').join(', ') ?? 'not given';
+    values?.map((value) => value ?? 'unlimited').join(', ') || 'none';
   const { options } = m;
   return [
     ['gmem-eval', m.tool.version],
