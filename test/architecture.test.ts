@@ -4,7 +4,8 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { allModels, modelNames } from '../src/replay/registry.ts';
-import { formatNames } from '../src/report/registry.ts';
+import { comparisonFormatNames, loadComparisonFormat } from '../src/report/compare/registry.ts';
+import { formatNames, loadFormat } from '../src/report/registry.ts';
 
 const SRC = fileURLToPath(new URL('../src/', import.meta.url));
 
