@@ -82,6 +82,8 @@ test('every model has a page of its own', () => {
 test('every module of a registry is named as its file', async () => {
   expect((await allModels()).map((m) => m.name).sort()).toEqual(modelNames());
   expect(formatNames()).toEqual(['csv', 'html', 'json', 'md', 'table']);
+  for (const name of formatNames()) expect((await loadFormat(name)).name).toBe(name);
+  for (const name of comparisonFormatNames()) expect((await loadComparisonFormat(name)).name).toBe(name);
 });
 
 test.each(['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'])('every file that %s points to is there', (page) => {
