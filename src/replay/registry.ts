@@ -1,6 +1,7 @@
 /** A folder is the registry: every `NAME.ts` (or built `NAME.js`) and every folder `NAME` with an `index` in it. */
 
 import { existsSync, readdirSync } from 'node:fs';
+import { register } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigurationError, didYouMean } from './configuration-error.ts';
@@ -73,6 +74,7 @@ async function modelFromModule(path: string): Promise<ModelDefinition> {
       'check the path; it is relative to the current folder',
     );
   }
+  resolveOwnName();
   let loaded: { default?: unknown };
   try {
     loaded = await import(/* @vite-ignore */ pathToFileURL(file).href);
@@ -91,6 +93,24 @@ async function modelFromModule(path: string): Promise<ModelDefinition> {
     );
   }
   return loaded.default as ModelDefinition;
+}
+
+let resolvesOwnName = false;
+
+/** Lets `import ... from 'gmem-eval'` in a user's module mean this program where no such package is installed. */
+function resolveOwnName(): void {
+  if (resolvesOwnName) return;
+  resolvesOwnName = true;
+  const library = new URL(import.meta.url.endsWith('.ts') ? '../index.ts' : '../index.js', import.meta.url).href;
+  const hook = `export async function resolve(name, context, next) {
+    try {
+      return await next(name, context);
+    } catch (error) {
+      if (name === 'gmem-eval') return next(${JSON.stringify(library)}, context);
+      throw error;
+    }
+  }`;
+  register(`data:text/javascript,${encodeURIComponent(hook)}`);
 }
 
 function whatIsWrong(candidate: unknown): string | null {
