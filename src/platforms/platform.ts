@@ -31,6 +31,8 @@ export interface Platform {
   };
   /** Bytes/ns of single accesses over the host link without migration. */
   readonly remoteBytesPerNs: number;
+  /** True: nothing takes time, driver work included, whatever a model asks for. */
+  readonly timeless?: boolean;
   readonly topology: {
     /** CPU and devices reach each other's memory cache-coherently (NVLink-C2C and the like). */
     readonly coherent: boolean;

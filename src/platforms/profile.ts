@@ -30,6 +30,7 @@ export const profileSchema = z.strictObject({
     tlbInvalidateNs: duration,
   }),
   remoteBytesPerNs: speed.describe('bytes per ns of single accesses over the host link without migration'),
+  timeless: z.boolean().optional().describe('true: nothing takes time, driver work included'),
   topology: z.strictObject({
     coherent: z.boolean(),
     ats: z.boolean(),
@@ -70,6 +71,7 @@ export function platformFromProfile(profile: Profile): Platform {
       zeroBytesPerNs: infinite(profile.device.zeroBytesPerNs),
     },
     remoteBytesPerNs: infinite(profile.remoteBytesPerNs),
+    ...(profile.timeless === undefined ? {} : { timeless: profile.timeless }),
     topology: { ...profile.topology },
     sources: { ...profile.sources },
   };
@@ -100,6 +102,7 @@ export function profileFromPlatform(platform: Platform): Profile {
       tlbInvalidateNs: platform.device.tlbInvalidateNs,
     },
     remoteBytesPerNs: finite(platform.remoteBytesPerNs),
+    ...(platform.timeless === undefined ? {} : { timeless: platform.timeless }),
     topology: { ...platform.topology },
     sources: { ...platform.sources },
   };

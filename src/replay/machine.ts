@@ -95,7 +95,11 @@ export class Machine implements Core {
   }
 
   spend(ns: number): void {
-    this.clockNs += Math.round(ns);
+    if (this.platform.timeless !== true) this.clockNs += Math.round(ns);
+  }
+
+  waitUntil(timeNs: number): void {
+    this.clockNs = Math.max(this.clockNs, Math.round(timeNs));
   }
 
   drain(): void {

@@ -69,8 +69,10 @@ export interface Core {
 
   // --- clock -----------------------------------------------------------------------------------------------------
   now(): number;
-  /** Driver work: moves the clock. Who waits for it is up to the hook that is running (see ModelHooks). */
+  /** Driver work: moves the clock, except on a platform where nothing takes time. Who waits for it is up to the hook that is running (see ModelHooks). */
   spend(ns: number): void;
+  /** Nothing happens until `timeNs` (a period that must pass, not work: it passes on every platform). */
+  waitUntil(timeNs: number): void;
   /** Waits for all queued copies. */
   drain(): void;
   /** Stops an actor for `ns` beyond what the running hook costs it (a queue taken off the hardware). */

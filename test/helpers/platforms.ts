@@ -13,6 +13,7 @@ export const unitPlatform: Platform = {
   host: { bytesPerNs: Infinity, zeroBytesPerNs: Infinity, faultNs: 0, tlbShootdownNs: 0 },
   device: { memoryBytes: 2 ** 40, bytesPerNs: Infinity, zeroBytesPerNs: Infinity, tlbInvalidateNs: 0 },
   remoteBytesPerNs: Infinity,
+  timeless: true,
   topology: { coherent: false, ats: false, peer: 'none' },
   sources: { '*': 'assumed: made up for tests' },
 };

@@ -24,7 +24,10 @@ export function makeCore(m: Machine): Core {
 
     now: () => m.now,
     spend: (ns) => {
-      m.now += Math.round(ns);
+      if (m.spec.platform.timeless !== true) m.now += Math.round(ns);
+    },
+    waitUntil: (timeNs) => {
+      m.now = Math.max(m.now, Math.round(timeNs));
     },
     drain: () => m.drain(),
     stall: (actor, ns) => {

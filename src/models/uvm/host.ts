@@ -34,6 +34,6 @@ export function serveHost(uvm: Uvm, block: VaBlock, page: number, access: Access
       return enough;
     }
     // The faulting thread sleeps until the period is over.
-    uvm.core.spend(Math.max(traceTime(hint.endNs) - uvm.core.now(), 0) + AFTER_PERIOD_NS);
+    uvm.core.waitUntil(Math.max(traceTime(hint.endNs), uvm.core.now()) + AFTER_PERIOD_NS);
   }
 }

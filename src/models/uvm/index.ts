@@ -4,7 +4,6 @@
  * service. docs/models/uvm.md says what is modelled how, and what is not.
  */
 
-import type { Platform } from '../../platforms/platform.ts';
 import { IntervalSet } from '../../replay/interval-set.ts';
 import { createLinuxMm } from '../../replay/linux-mm.ts';
 import { BLOCK_BYTES } from '../../replay/mask.ts';
@@ -21,13 +20,8 @@ import { blockAt, type Costs, type ReplayPolicy, type Uvm } from './state.ts';
 import { ThrashingDetector } from './thrashing.ts';
 import { makeTopology } from './topology.ts';
 
-/** On a machine where nothing takes time the driver takes none either. */
-function isTimeless({ faultLatencyNs, host, link }: Platform): boolean {
-  return faultLatencyNs === 0 && host.faultNs === 0 && link.h2d.bytesPerNs === Number.POSITIVE_INFINITY;
-}
-
-function costsOf(platform: Platform, values: Readonly<Record<string, ParameterValue>>): Costs {
-  const ns = (key: keyof Costs) => (isTimeless(platform) ? 0 : (values[key] as number) * (values.cpuScale as number));
+function costsOf(values: Readonly<Record<string, ParameterValue>>): Costs {
+  const ns = (key: keyof Costs) => (values[key] as number) * (values.cpuScale as number);
   return {
     batchNs: ns('batchNs'),
     fetchFaultNs: ns('fetchFaultNs'),
@@ -58,7 +52,7 @@ function makeDriver(core: Core, values: Readonly<Record<string, ParameterValue>>
   const uvm: Uvm = {
     core,
     topology,
-    costs: costsOf(core.platform, values),
+    costs: costsOf(values),
     prefetch: {
       enabled: values.prefetch === true,
       threshold: number('prefetchThreshold'),

@@ -23,6 +23,7 @@ export default {
     tlbInvalidateNs: 0,
   },
   remoteBytesPerNs: Number.POSITIVE_INFINITY,
+  timeless: true,
   topology: { coherent: false, ats: false, peer: 'none' },
   sources: { inFlight: ASSUMED_SOURCES.inFlight, '*': 'by definition: no machine, every duration is 0' },
 } satisfies Platform;
