@@ -102,6 +102,21 @@ describe('raw attributes', () => {
     expect(run([...SMALL, advise('attr:noaccess=1'), touch]).m('accesses.failed')).toBe(1);
   });
 
+  it('have the names of the ioctl, too', () => {
+    const after = (...hints: string[]) => {
+      const rows = [...SMALL, ...hints.map((hint, i) => advise(hint, 1 + i)), row(6, 'gpu0 write', 0, PAGE)];
+      const { m } = run(rows);
+      return [m('migration.h2d.pages'), m('accesses.failed')];
+    };
+    expect(after('attr:PREFETCH_LOC=1')).toEqual([1024, 0]);
+    expect(after('attr:ACCESS_IN_PLACE=1')).toEqual([0, 0]);
+    expect(after('attr:ACCESS_IN_PLACE=1', 'attr:ACCESS=1')).toEqual([512, 0]);
+    expect(after('attr:NO_ACCESS=1')).toEqual([0, 1]);
+    expect(after('attr:SET_FLAGS=8')).toEqual([512, 1]);
+    expect(after('attr:SET_FLAGS=8', 'attr:CLR_FLAGS=8')).toEqual([512, 0]);
+    expect(after('attr:GRANULARITY=0')).toEqual([1, 0]);
+  });
+
   it('flags: GPU_RO (8) makes writes impossible and leaves reads', () => {
     const rows = [...SMALL, advise('attr:set=8'), touch];
     expect(run(rows).m('accesses.failed')).toBe(0);
