@@ -22,7 +22,7 @@ import type { Trigger } from '../../replay/metrics.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
 import type { PrefetchEvent } from '../../trace/compiled.ts';
 import { type HmmParameters, kernelCosts } from './parameters.ts';
-import { createProcess } from './process.ts';
+import { createProcess, rightsFor } from './process.ts';
 import {
   addRange,
   bookBytes,
@@ -59,20 +59,34 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
 
   // --- device faults ---------------------------------------------------------------------------------------------
   function deviceFaults(device: number, faults: FaultBuffer): void {
-    core.spend(p.faultNs);
-    core.count('roundTrips');
+    takeFault();
     const result = service(device, faults.page[0], faults.access[0] as Access, 'deviceFault');
     if (result === 'served') faults.serve(0);
     else if (result === 'stale') faults.stale(0);
     else faults.fail(0);
+    // The faults behind it are fetched one by one too; those that find their range valid need no more than that.
+    let next = 1;
+    for (; next < faults.count && isValid(device, faults.page[next], faults.access[next] as Access); next++) {
+      takeFault();
+      faults.stale(next);
+    }
+    faults.fetches = next;
+  }
+
+  function takeFault(): void {
+    core.spend(p.faultNs);
+    core.count('roundTrips');
+  }
+
+  function isValid(device: number, page: number, access: Access): boolean {
+    return (devices[device].ranges.at(page)?.rights ?? RIGHTS.none) >= rightsFor(access);
   }
 
   function service(device: number, page: number, access: Access, trigger: Trigger): Served {
     const vma = core.vmaAt(page);
     if (vma === null || process.isExplicit(vma)) return 'failed';
     const range = devices[device].ranges.at(page) ?? newRange(device, page, vma);
-    const needed = access === ACCESS.atomic ? RIGHTS.atomic : access === ACCESS.write ? RIGHTS.write : RIGHTS.read;
-    if (range.rights >= needed) return 'stale';
+    if (range.rights >= rightsFor(access)) return 'stale';
     if (trigger === 'deviceFault') core.count('services');
     const needsVram = access === ACCESS.atomic;
     const deadlineNs = core.now() + RETRY_BUDGET_NS;
@@ -222,7 +236,7 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
     const vma = core.vmaAt(page);
     if (object === null || vma === null) return false;
     // Within its timeslice the fault returns with nothing done, and the CPU spins on it.
-    if (cause === 'cpu') core.spend(Math.max(0, object.keepUntilNs - core.now()));
+    if (cause === 'cpu') core.waitUntil(object.keepUntilNs);
     const first = Math.max(object.first, vma.firstPage);
     const last = Math.min(object.last, vma.lastPage);
     const moved = mm.migrateToHost(device, first, last, {

@@ -23,7 +23,7 @@ import {
 import { type Core, HOST, type ModelHooks, RIGHTS } from '../../replay/model.ts';
 import type { PrefetchEvent } from '../../trace/compiled.ts';
 import { type HmmParameters, kernelCosts } from './parameters.ts';
-import { createProcess } from './process.ts';
+import { createProcess, rightsFor } from './process.ts';
 
 /** Pages of one migrate_vma cycle: SG_MAX_SINGLE_ALLOC = PAGE_SIZE / sizeof(struct scatterlist). */
 const BIND_PAGES = 128;
@@ -69,8 +69,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   }
 
   function satisfied(device: number, page: number, access: Access): boolean {
-    const needed = access === ACCESS.atomic ? RIGHTS.atomic : access === ACCESS.write ? RIGHTS.write : RIGHTS.read;
-    return core.mapping(device, page) >= needed;
+    return core.mapping(device, page) >= rightsFor(access);
   }
 
   /** nouveau_range_fault: the entry has the size of the CPU's. Returns the last page mapped, -1 = the fault is fatal. */

@@ -1,10 +1,24 @@
 /** What every preset does alike for allocations, hints of the system and host events. */
 
+import { ACCESS, type Access } from '../../replay/faults.ts';
 import { forEachBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
 import { addRange, newMask, PAGE_BYTES } from '../../replay/mask.ts';
-import { type Core, type HintOutcome, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
+import {
+  type Core,
+  type HintOutcome,
+  HOST,
+  type ModelHooks,
+  RIGHTS,
+  type Rights,
+  type Vma,
+} from '../../replay/model.ts';
 import type { AdviseEvent, InvalidateEvent } from '../../trace/compiled.ts';
+
+/** What a mapping must grant for an access. */
+export function rightsFor(access: Access): Rights {
+  return access === ACCESS.atomic ? RIGHTS.atomic : access === ACCESS.write ? RIGHTS.write : RIGHTS.read;
+}
 
 export interface ProcessHooks extends Required<Pick<ModelHooks, 'alloc' | 'advise' | 'invalidate'>> {
   free(pieces: readonly Vma[]): void;
