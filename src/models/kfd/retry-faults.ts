@@ -17,8 +17,8 @@ export interface RetryFaultOptions {
 }
 
 /**
- * The hook `deviceFaults`. Each call takes up faults that are ignored, up to and with the first one that is not; each fault is
- * a batch of its own.
+ * The hook `deviceFaults`. Each fault is a batch of its own; one call takes up a row of faults that are ignored, or one that is
+ * not: that may take pages away again that the ones before it wait for.
  */
 export function createRetryFaults(svms: Svms, options: RetryFaultOptions) {
   const { core } = svms;

@@ -409,6 +409,16 @@ describe('eviction', () => {
     expect(run(rows, { set: RANGE_32, capacity: 32 * MIB }).m('evictions.count')).toBe(0);
   });
 
+  it('comes after the accesses that waited before', () => {
+    const rows = [0, 2].map((at) => row(0, 'cpu alloc', at * MIB, 2 * MIB, `r${at}`));
+    const waiting = [row(3, 'gpu0 read', 0, 2 * PAGE), row(3, 'gpu0 read', 2 * MIB, PAGE)];
+    for (const cam of [true, false]) {
+      const { m } = run([...rows, ...waiting], { set: { maxRange: 2 * MIB, cam }, capacity: 2 * MIB });
+      // The second page is found mapped and read before the other range pushes it out.
+      expect([m('faults.device'), m('faults.stale'), m('evictions.count')]).toEqual([2, 1, 1]);
+    }
+  });
+
   it('makes room for explicit memory', () => {
     const rows = [
       ...RANGE,
