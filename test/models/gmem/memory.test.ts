@@ -151,6 +151,11 @@ describe('memory of the device OS (olk510, rfc)', () => {
     expect(books(cyclic, 'faults.device', 'evictions.count')).toEqual({ 'faults.device': 51, 'evictions.count': 35 });
   });
 
+  test('capacity is rounded down to whole pages', () => {
+    const r = run([alloc(1), ...touch('gpu0', 'w', 0)], { preset: 'olk510', capacity: '5M' });
+    expect(r.effectiveCapacityBytes?.[1]).toBe(4 * MIB);
+  });
+
   test('a prefetch of a resident page makes it the last victim', () => {
     const set = { lowWatermarkBytes: 0, highWatermarkBytes: 0 };
     const rows = [alloc(3), ...touch('gpu0', 'w', 0, 1), `0 cpu prefetch ${P(0)} 2M gpu0`, ...touch('gpu0', 'w', 2)];

@@ -118,3 +118,25 @@ test('a CPU touch waits for the background evictor to finish with its page (olk5
   // Only the CPU entry was missing. Ideal is the trace's own 300,000.
   expect(r.metrics['time.total.ns']).toBe(2_400_796);
 });
+
+test('faults beside an eviction round wait for the pages that it frees (olk66)', () => {
+  const r = run(
+    [
+      // 10,000, then two first touches of 524,588: now = CPU delay = 1,059,176.
+      alloc(19),
+      ...touch('cpu', 'w', 17, 18),
+      // Sixteen pages fill the memory: four workers, four pages of 272,144 each. Now 2,147,752 = s.
+      `0 cpu prefetch ${P(0)} 32M gpu0`,
+      // Handed over together at s. P16: sixteen victims of 10,000 + 500 + 2,098,152 = 2,108,652, until s + 33,738,432, then
+      // peer_map 10,000 + zeroing 262,144: s + 34,010,576.
+      // P17: zap 70, then the page freed fifteenth: s + 31,629,780; peer_map 10,000, copy 2,098,152: s + 33,737,932.
+      // P18: zap 70, the one freed fourteenth: s + 29,521,128; 10,000; link free at s + 33,737,932, copy: s + 35,836,084.
+      ...touch('gpu0', 'w', 16, 18),
+    ],
+    { platform, capacity: '32M' },
+  );
+  // Ideal: CPU 128 / 8 = 16.
+  expect(r.metrics['time.total.ns']).toBe(2_147_752 + 35_836_084 + 16);
+  // P17 and P18 were wanted since 0, while the CPU held each for 524,288.
+  expect(r.metrics['gmem.lockWait.ns']).toBe(2 * 524_288 + (31_629_780 - 70) + (29_521_128 - 70));
+});
