@@ -4,9 +4,9 @@
  */
 
 import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
+import { blockOf } from '../../replay/linux-mm/page-flags.ts';
 import { createLinuxMm, type FaultCause, type LinuxMm, type NotifierRange } from '../../replay/linux-mm.ts';
 import {
-  addRange as addPages,
   andMask,
   andNotMask,
   copyMask,
@@ -16,7 +16,6 @@ import {
   maskCovers,
   newMask,
   PAGE_BYTES,
-  type PageMask,
 } from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
@@ -30,20 +29,16 @@ import {
   chooseChunk,
   newDeviceRanges,
   notifierAt,
+  pagesOf,
   removeRange,
   type SvmRange,
+  sizeOf,
 } from './ranges.ts';
+import { ATTEMPTS_NEEDED, createToDevice } from './to-device.ts';
 import { Vram } from './vram.ts';
 
 /** All retries of one fault together (HMM_RANGE_DEFAULT_TIMEOUT). */
 const RETRY_BUDGET_NS = 1_000_000_000;
-/** Attempts to migrate for an access that needs device memory, and for any other. */
-const ATTEMPTS_NEEDED = 3;
-const ATTEMPTS_WANTED = 1;
-
-const blockOf = (page: number): number => Math.floor(page / 512);
-const pagesOf = ({ first, last }: Chunk): PageMask => addPages(newMask(), first % 512, last % 512);
-const sizeOf = ({ first, last }: Chunk): number => last - first + 1;
 
 type Served = 'served' | 'stale' | 'failed';
 
@@ -55,6 +50,7 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
     hugeMigration: p.hugeMigration,
   });
   const vram = new Vram(core, () => mm);
+  const { migrateIfWanted, scatteredCopy } = createToDevice(core, mm, vram, p);
   const process = createProcess(core, mm, { reserve: (device, bytes) => vram.reserve(device, bytes) });
 
   // --- device faults ---------------------------------------------------------------------------------------------
@@ -116,61 +112,6 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
     core.countOwn('ranges');
     core.metadataBytes(bookBytes(devices));
     return range;
-  }
-
-  // --- migration to the device -----------------------------------------------------------------------------------
-  function migrateIfWanted(
-    device: number,
-    range: SvmRange,
-    vma: Vma,
-    trigger: Trigger,
-    needsVram: boolean,
-    retry: number,
-  ): void {
-    const { kind } = vma.allocation;
-    if (kind !== 'managed' && kind !== 'system') return;
-    if (p.vram64k && sizeOf(range) === 1) return;
-    if (isOnDevice(device, range)) return;
-    const attempts = needsVram ? ATTEMPTS_NEEDED : ATTEMPTS_WANTED;
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      if (!migrate(device, range, trigger)) continue;
-      const object = vram.at(device, range.first);
-      if (needsVram && object !== null) object.keepUntilNs = core.now() + p.timesliceMs * 1e6 * 2 ** (retry + attempt);
-      return;
-    }
-  }
-
-  function isOnDevice(device: number, range: SvmRange): boolean {
-    return maskCovers(core.residentMask(device, blockOf(range.first), newMask()), pagesOf(range));
-  }
-
-  /** drm_pagemap_migrate_to_devmem: all pages or none. */
-  function migrate(device: number, range: SvmRange, trigger: Trigger): boolean {
-    const bytes = sizeOf(range) * PAGE_BYTES;
-    if (!vram.reserve(device, bytes)) return false;
-    const block = blockOf(range.first);
-    const inRam = andMask(core.residentMask(HOST, block, newMask()), pagesOf(range));
-    const moved = mm.migrateToDevice(device, range.first, range.last, {
-      trigger,
-      allocate: (_block, pages) => {
-        if (countPages(pages) < sizeOf(range)) pages.fill(0);
-      },
-      moved: (_block, pages) => {
-        vram.add(device, range.first, range.last, pages);
-        scatteredCopy(range, countPages(inRam));
-      },
-    });
-    if (moved === 0) {
-      core.release(device, bytes);
-      return false;
-    }
-    core.count('roundTrips');
-    return true;
-  }
-
-  /** 4 KiB pages of RAM lie anywhere: the copy engine takes them one by one. */
-  function scatteredCopy(range: Chunk, pages: number): void {
-    if (mm.mapOrder(range.first) === 0) core.spend(pages * p.copyPageNs);
   }
 
   // --- mirroring -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
  */
 
 import { IntervalSet } from '../../replay/interval-set.ts';
+import { BLOCK_PAGES, type PageMask, rangeMask } from '../../replay/mask.ts';
 import type { Rights } from '../../replay/model.ts';
 
 /** Sizes that xe tries, largest first (fault_chunk_sizes), in pages. */
@@ -55,6 +56,13 @@ export function notifierAt(
 export interface Chunk {
   readonly first: number;
   readonly last: number;
+}
+
+export const sizeOf = ({ first, last }: Chunk): number => last - first + 1;
+
+/** A chunk's pages within its block. */
+export function pagesOf({ first, last }: Chunk): PageMask {
+  return rangeMask(first % BLOCK_PAGES, last % BLOCK_PAGES);
 }
 
 /**
