@@ -68,7 +68,7 @@ footer{color:var(--soft);font-size:.88rem;padding-top:2rem;padding-bottom:3rem}
 @page{margin:14mm}
 body{background:#fff;font-size:10pt}
 main,header,footer{max-width:none;padding:0}
-nav,.skip,figure details:not([open]){display:none}
+nav,.skip,footer,figure details:not([open]){display:none}
 details:not([open]){display:none}
 h2{break-before:page}h2.first{break-before:auto}
 h2,h3,h4{break-after:avoid}
