@@ -97,6 +97,7 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
   /** Things that a driver may do in any hook. */
   const mischief = (): void => {
     if (chance(30)) core.spend(roll(3000) / 2);
+    if (chance(5)) core.waitUntil(core.now() - 500 + roll(3000));
     if (chance(8)) core.stall(roll(core.actors.length), roll(4000));
     if (chance(15)) core.wakeAt(core.now() + roll(60_000), roll(6));
     if (chance(5)) core.cancelWake(roll(6));

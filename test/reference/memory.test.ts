@@ -52,6 +52,21 @@ test('a copy waits, queues on its link, or only keeps the link busy', () => {
   });
 });
 
+test('where nothing takes time driver work takes none, but a period passes', () => {
+  const model = toyModel('patient', (core) => ({
+    alloc() {
+      core.spend(700);
+      core.waitUntil(1_500);
+      core.waitUntil(900);
+      core.spend(300);
+    },
+  }));
+  const rows = ['0 cpu alloc 0x200000 4K a'];
+  // Work of 700, a period until 1,500 (that of 900 is over), work of 300.
+  expect(runModel(model, rows, timed).metrics['time.stall.host.ns']).toBe(1_800);
+  expect(runModel(model, rows).metrics['time.stall.host.ns']).toBe(1_500);
+});
+
 test('one copy operation a run of pages, cut where it is too long', () => {
   const run = during((core) => {
     core.move(1, pages(0, 1, 2, 4, 5), 1, 'launch', { pagesPerCopy: 2 });
