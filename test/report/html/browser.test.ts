@@ -162,7 +162,7 @@ describe.skipIf(BINARY === undefined)('the report page', () => {
   });
 
   test('narrow: the page does not scroll sideways, tables do', async () => {
-    const wide = resultOf(Array.from({ length: 9 }, (_, i) => run(`stack${i}`, { 'faults.device': i })));
+    const wide = resultOf(Array.from({ length: 9 }, (_, i) => run(`stack${i}`, { 'faults.device': 9 - i })));
     const page = await open(htmlReport([wide]), { viewport: { width: 360, height: 700 } });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
     expect(
