@@ -200,6 +200,18 @@ describe('item 15: only the page is serialised', () => {
     expect(r.metrics['gmem.lockWait.ns']).toBe(272_144);
   });
 
+  test('a CPU that waited for the device anyway did not wait for the mutex', () => {
+    const synced = [...touch('gpu0', 'w', 0), '0 gpu0 sync', ...touch('cpu', 'r', 0)];
+    const launched = ['0 gpu0 launch', ...touch('gpu0', 'w', 0), ...touch('cpu', 'r', 0)];
+    for (const rows of [synced, launched]) {
+      const r = run([alloc(1), ...rows], { platform });
+      expect(books(r, 'gmem.lockWait.ns', 'migration.d2h.bytes')).toEqual({
+        'gmem.lockWait.ns': 0,
+        'migration.d2h.bytes': PAGE2M,
+      });
+    }
+  });
+
   test('munmap waits for running faults and holds back new ones', () => {
     const rows = [
       alloc(4),
