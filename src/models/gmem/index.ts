@@ -17,7 +17,9 @@ import { createHooks } from './hooks.ts';
 const own = (unit: string, definition: string): MetricSpec => ({ unit, direction: 'lower', definition });
 
 function resolveConfig(core: Core, parameters: Readonly<Record<string, ParameterValue>>, preset: string): GmConfig {
-  const roundTripNs = (parameters.roundTripNs as number | null) ?? core.platform.faultLatencyNs;
+  const asked = (parameters.roundTripNs as number | null) ?? core.platform.faultLatencyNs;
+  // Local time must stand still too where nothing takes time.
+  const roundTripNs = core.platform.timeless === true ? 0 : asked;
   core.resolved('roundTripNs', roundTripNs);
   const replicate = parameters.replicate === true && core.platform.topology.coherent;
   if (parameters.replicate === true) {

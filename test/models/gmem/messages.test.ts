@@ -5,7 +5,7 @@ import { createStack, type PeerSpace } from '../../../src/models/gmem/stack.ts';
 import { negotiateVa } from '../../../src/models/gmem/vma.ts';
 import { BLOCK_PAGES, newMask, setRange } from '../../../src/replay/mask.ts';
 import { type Core, defineModel } from '../../../src/replay/model.ts';
-import { timedPlatform } from '../../helpers/platforms.ts';
+import { timedPlatform, unitPlatform } from '../../helpers/platforms.ts';
 import { type ModelRun, runModel } from '../../helpers/run.ts';
 import { alloc, books, GENERATIONS, MIB, P, roundTrips, run, touch } from './rows.ts';
 
@@ -102,6 +102,9 @@ describe('item 25: coupled and decoupled', () => {
     const r = run(item5, { platform: timedPlatform });
     expect(r.parameters.roundTripNs).toBe(10_000);
     expect(r.metrics['time.total.ns']).toBe(ns({ roundTripNs: 10_000 }));
+    const timeless = { ...unitPlatform, timeless: true };
+    const none = run(item5, { platform: timeless, set: { roundTripNs: 1000 } });
+    expect(books(none, 'time.total.ns', 'gmem.lockWait.ns')).toEqual({ 'time.total.ns': 0, 'gmem.lockWait.ns': 0 });
   });
 });
 
