@@ -34,26 +34,41 @@ export function sizeName(run: RunResult): string {
   return sizes.map(([device, bytes]) => `${device} ${formatSize(bytes)}`).join(', ') || 'no device';
 }
 
-/** What would sit in one place: the same trace, machine, stack and size. */
-const place = (c: Case): string => JSON.stringify([c.result.manifest.trace.sha256, groupName(c), c.size, c.stack]);
+/** Stacks of one name in one table. */
+const namesake = (c: Case): string => JSON.stringify([c.result.manifest.trace.sha256, groupName(c), c.stack]);
 
-/** Namesakes are told apart by the parameters in which they differ, and by their number where that is not enough. */
+/**
+ * Stacks of one name and size are told apart by the parameters in which they differ, and by their number where that is
+ * not enough; so are their runs of other sizes, so that a stack has one name at all sizes.
+ */
 function apart(cases: readonly Case[]): Case[] {
-  const named = renamed(cases, (c, same) => {
-    const values = same.map((s) => settings(s.run, s.result));
-    const keys = Object.keys(Object.assign({}, ...values)).filter((key) => new Set(values.map((v) => v[key])).size > 1);
+  const named = renamed(cases, (c, clashes) => {
+    const all = clashes.map((clash) => clash.map((each) => settings(each.run, each.result)));
+    const keys = Object.keys(Object.assign({}, ...all.flat()));
+    const differing = keys.filter((key) => all.some((values) => new Set(values.map((v) => v[key])).size > 1));
     const own = settings(c.run, c.result);
-    const text = keys.map((key) => `${key}=${own[key] ?? 'unset'}`).join(', ');
+    const text = differing.map((key) => `${key}=${own[key] ?? 'unset'}`).join(', ');
     return text === '' ? c.stack : `${c.stack} (${text})`;
   });
-  return renamed(named, (c, same) => `${c.stack} #${same.indexOf(c) + 1}`);
+  return renamed(named, (c, clashes) => {
+    const sources = [...new Set(clashes.flat().map((each) => each.source))];
+    const oneEach = clashes.every((clash) => new Set(clash.map((each) => each.source)).size === clash.length);
+    const same = clashes.find((clash) => clash.includes(c)) ?? [c];
+    return `${c.stack} #${(oneEach ? sources.indexOf(c.source) : same.indexOf(c)) + 1}`;
+  });
 }
 
-function renamed(cases: readonly Case[], name: (c: Case, same: readonly Case[]) => string): Case[] {
-  const places = grouped(cases, place);
+/** `clashes`: the runs of one name and one size, for each size that has several. */
+function renamed(cases: readonly Case[], name: (c: Case, clashes: readonly (readonly Case[])[]) => string): Case[] {
+  const clashesOf = new Map(
+    [...grouped(cases, namesake)].map(([key, same]) => [
+      key,
+      [...grouped(same, (c) => c.size).values()].filter((clash) => clash.length > 1),
+    ]),
+  );
   return cases.map((c) => {
-    const same = places.get(place(c)) ?? [];
-    return same.length < 2 ? c : { ...c, stack: name(c, same) };
+    const clashes = clashesOf.get(namesake(c)) ?? [];
+    return clashes.length === 0 ? c : { ...c, stack: name(c, clashes) };
   });
 }
 

@@ -35,6 +35,16 @@ test('namesakes are told apart by the parameters in which they differ, else by n
     'a (prefetch=true)',
     'a (prefetch=false)',
   ]);
+  // A parameter that follows the size is no difference, and a stack has one name at all sizes.
+  const at = (ratio: number, prefetch: boolean) => ({
+    ...limited('a', ratio, 8),
+    parameters: { prefetch, range: ratio },
+  });
+  expect(casesOf([resultOf([at(1, true), at(2, true)]), resultOf([at(1, false)])]).map((c) => c.stack)).toEqual([
+    'a (prefetch=true)',
+    'a (prefetch=true)',
+    'a (prefetch=false)',
+  ]);
   expect(casesOf([resultOf([on]), resultOf([on])]).map((c) => c.stack)).toEqual(['a #1', 'a #2']);
 });
 
