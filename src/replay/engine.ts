@@ -108,7 +108,7 @@ class Pass {
     while (row < chunk.rows) {
       row = this.accessRows(chunk, row, next);
       if (row < chunk.rows) {
-        this.eventRow(chunk.page[row], chunk.timeNs[row]);
+        this.eventRow(chunk.page[row], chunk.timeNs[row], chunk.thread?.[row] ?? -1);
         row++;
       }
     }
@@ -230,11 +230,11 @@ class Pass {
     this.anyOpen = false;
   }
 
-  private eventRow(index: number, timeNs: number): void {
+  private eventRow(index: number, timeNs: number, thread: number): void {
     const event = this.trace.events[index];
     const { actor } = event;
     const open = actor === HOST && this.anyOpen ? this.open : null;
-    for (const lane of this.lanes) lane.beforeEvent(event, timeNs, open);
+    for (const lane of this.lanes) lane.beforeEvent(event, timeNs, thread, open);
     if (open !== null) this.closeAll();
     this.lastTimeNs[actor] = timeNs;
     const vmas = this.vmasOf(index);

@@ -103,31 +103,39 @@ export class LaneRun {
     if (actor !== HOST) {
       inFlight.waitDeferred(actor);
       inFlight.handOverIfLate(actor, timeNs);
-      if (thread >= 0 && inFlight.pending[actor].holdsThread(thread)) {
-        inFlight.handOver(actor, this.issueNs(actor, timeNs));
-        inFlight.waitDeferred(actor);
-      }
+      this.handOverThread(actor, timeNs, thread);
     }
     this.wakeUntilIssue(actor, timeNs);
     this.issue(actor, timeNs);
   }
 
+  /** Step 3: a thread waits for its own pending touch. */
+  private handOverThread(actor: number, timeNs: number, thread: number): void {
+    const { inFlight } = this;
+    if (thread < 0 || !inFlight.pending[actor].holdsThread(thread)) return;
+    inFlight.handOver(actor, this.issueNs(actor, timeNs));
+    inFlight.waitDeferred(actor);
+  }
+
   /** Steps 1-5 for a record that is not an access. */
-  beforeEvent(event: TraceEvent, timeNs: number, open: readonly boolean[] | null): void {
+  beforeEvent(event: TraceEvent, timeNs: number, thread: number, open: readonly boolean[] | null): void {
     const { actor, op } = event;
     const { delayNs } = this.machine;
     this.machine.events.record = event.record;
     this.sync();
     if (open !== null) this.closeAll(open, timeNs);
-    this.handAllOver(actor, timeNs);
+    this.handAllOver(actor, timeNs, thread);
     if (op === 'launch') delayNs[actor] = Math.max(delayNs[actor], delayNs[HOST]);
     this.wakeUntilIssue(actor, timeNs);
   }
 
-  private handAllOver(actor: number, timeNs: number): void {
+  private handAllOver(actor: number, timeNs: number, thread: number): void {
     const { inFlight } = this;
     inFlight.waitAllDeferred();
-    if (actor !== HOST) inFlight.handOverIfLate(actor, timeNs);
+    if (actor !== HOST) {
+      inFlight.handOverIfLate(actor, timeNs);
+      this.handOverThread(actor, timeNs, thread);
+    }
     inFlight.handOverAll(this.issueNs(actor, timeNs));
     inFlight.waitAllDeferred();
   }
@@ -146,7 +154,7 @@ export class LaneRun {
     const { delayNs } = this.machine;
     for (let d = 1; d < open.length; d++) {
       if (!open[d]) continue;
-      this.handAllOver(d, timeNs);
+      this.handAllOver(d, timeNs, -1);
       this.wakeUntilIssue(d, timeNs);
       this.reach(d, timeNs);
       delayNs[HOST] = Math.max(delayNs[HOST], delayNs[d]);

@@ -76,7 +76,9 @@ export class Machine implements Core {
     const n = actors.length;
     this.platform = spec.platform;
     this.inFlight = spec.inFlight;
-    this.capacityBytes = spec.capacityBytes ?? actors.map(() => Number.POSITIVE_INFINITY);
+    this.capacityBytes = actors.map((_, i) =>
+      i === HOST ? Number.POSITIVE_INFINITY : (spec.capacityBytes?.[i] ?? Number.POSITIVE_INFINITY),
+    );
     this.host = spec.host;
     this.parameters = { ...spec.parameters };
     this.events = new EventStream(actors, listener);
