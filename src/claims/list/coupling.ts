@@ -1,17 +1,5 @@
 import { type Claim, outcomeOf, type Verdict } from '../claim.ts';
-import {
-  bytes,
-  count,
-  list,
-  MESSAGE_US,
-  metric,
-  microseconds,
-  number,
-  percent,
-  runTable,
-  STACKS,
-  sum,
-} from '../numbers.ts';
+import { bytes, count, MESSAGE_US, metric, microseconds, number, percent, runTable, STACKS, sum } from '../numbers.ts';
 
 const PRESETS = ['gmem:olk66', 'gmem:rfc'] as const;
 const OWNER = { 'gmem:olk66': 'host', 'gmem:rfc': 'device' } as const;
@@ -27,8 +15,8 @@ const WAIT = ['time.stall.device.ns', 'time.stall.host.ns'] as const;
 const TEXT: Readonly<Record<Design, string>> = {
   coupled: 'coupled',
   decoupled: 'decoupled',
-  coalesced: 'decoupled, one invalidation a range',
-  posted: 'the same, entries by posted writes',
+  coalesced: 'with one invalidation a range',
+  posted: 'with posted entries as well',
 };
 
 interface Owner {
@@ -83,12 +71,12 @@ export const coupling: Claim<readonly Owner[]> = {
     const one = (o: Owner): string => {
       const [first, last] = [o.addedBy[0], o.addedBy[o.addedBy.length - 1]];
       return (
-        `${o.owner} owns memory: ${count(o.roundTrips.coupled)} coupled against ${others.map((d) => `${count(o.roundTrips[d])} ${TEXT[d]}`).join(', ')}; ` +
+        `where the ${o.owner} owns device memory ${count(o.roundTrips.coupled)} coupled against ${others.map((d) => `${count(o.roundTrips[d])} ${TEXT[d]}`).join(', ')}; ` +
         `plain decoupling adds ${percent(first[1])} of waiting at ${first[0]} us a message and ${percent(last[1])} at ${last[0]} us` +
         `${o.sameData ? '' : ', but does not move the same data'}`
       );
     };
-    return { outcome: outcomeOf(holds), sentence: `Round trips, when the ${list(owners.map(one))}.` };
+    return { outcome: outcomeOf(holds), sentence: `Round trips: ${owners.map(one).join('. ')}.` };
   },
   tables: (runs) => [
     runTable(
@@ -130,7 +118,7 @@ export const coupling: Claim<readonly Owner[]> = {
     ),
   ],
   changes:
-    'A host that writes device page tables without an answer, and one invalidation for many pages: with both, separate steps need fewer exchanges than the coupled functions where the host owns device memory and fault-driven steps are few.',
+    'How much a design without answers gains: posted writes of page-table entries and one invalidation for many pages are for separate steps only. A trace with more unmaps of long ranges favours them, one with more faults favours coupling.',
   limits:
     'Which steps a real driver would answer is an assumption of the decoupled mode; no decoupled driver was published. The exchange of a fault itself is the fault latency of the platform and not swept.',
 };

@@ -51,12 +51,14 @@ export const hugePages: Claim<readonly Use[]> = {
     const most = uses[uses.length - 1];
     const against = uses.filter((u) => u.hmmHugeToSmall >= 1 || u.uvmGrownToSmall >= 1).map((u) => u.use);
     const where =
-      against.length === 0 ? 'at no density is either slower' : `at ${list(against)} of each 2 MiB one is no faster`;
+      against.length === 0
+        ? 'both gain at every density'
+        : `at ${list(against)} of each 2 MiB at least one of the two gains nothing`;
     return {
       outcome: outcomeOf(ratios.map((r) => r < 1)),
       sentence:
         `With all of each 2 MiB used, 2 MiB CPU pages bring HMM's device wait to ${count(most.hmmHugeToSmall, 2)} of that with 4 KiB pages, and growth brings UVM's to ` +
-        `${count(most.uvmGrownToSmall, 2)}; with ${least.use} used, to ${count(least.hmmHugeToSmall, 2)} and ${count(least.uvmGrownToSmall, 2)}; ${where}. ` +
+        `${count(most.uvmGrownToSmall, 2)} of that without; with ${least.use} used, to ${count(least.hmmHugeToSmall, 2)} and ${count(least.uvmGrownToSmall, 2)}; ${where}. ` +
         `A unit fixed at 2 MiB (GMEM) moves ${times(least.gmemMovedPerUsed)} what is used at ${least.use} and ${times(most.gmemMovedPerUsed)} at ${most.use}.`,
     };
   },

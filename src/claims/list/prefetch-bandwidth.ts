@@ -3,7 +3,7 @@ import type { Metrics } from '../experiment.ts';
 import { count, list, MESSAGE_US, number, percent, STACKS } from '../numbers.ts';
 
 const MIB = [2, 4, 8, 16, 32, 64] as const;
-/** Beyond what is plausible, to show where the claim ends. */
+/** And one more, to show where the claim ends. */
 const SWEEP = [...MESSAGE_US, 400] as const;
 /** Bytes/ns of the default platform's link. */
 const LINK = 24;
