@@ -143,7 +143,7 @@ test('H12: oversubscription', () => {
   const none = oversubscription.judge([{ ...free, failed: 2, rfcDriverEvictions: 3, gmemBytes: 5_000 }]);
   expect(none.outcome).toBe('refuted');
   expect(none.sentence).toContain(
-    '2 accesses fail and 0 evictions are left to the driver; in the RFC the driver makes 3',
+    '2 accesses fail and 0 evictions are left to the driver; with the RFC the driver is taken to make 3',
   );
 });
 

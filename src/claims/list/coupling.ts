@@ -71,12 +71,12 @@ export const coupling: Claim<readonly Owner[]> = {
     const one = (o: Owner): string => {
       const [first, last] = [o.addedBy[0], o.addedBy[o.addedBy.length - 1]];
       return (
-        `where the ${o.owner} owns device memory ${count(o.roundTrips.coupled)} coupled against ${others.map((d) => `${count(o.roundTrips[d])} ${TEXT[d]}`).join(', ')}; ` +
+        `Where the ${o.owner} owns device memory: ${count(o.roundTrips.coupled)} coupled against ${others.map((d) => `${count(o.roundTrips[d])} ${TEXT[d]}`).join(', ')}; ` +
         `plain decoupling adds ${percent(first[1])} of waiting at ${first[0]} us a message and ${percent(last[1])} at ${last[0]} us` +
         `${o.sameData ? '' : ', but does not move the same data'}`
       );
     };
-    return { outcome: outcomeOf(holds), sentence: `Round trips: ${owners.map(one).join('. ')}.` };
+    return { outcome: outcomeOf(holds), sentence: `Round trips. ${owners.map(one).join('. ')}.` };
   },
   tables: (runs) => [
     runTable(

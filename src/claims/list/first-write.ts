@@ -40,7 +40,7 @@ export const firstWrite: Claim<readonly Stack[]> = {
       list(
         part.map(
           (s) =>
-            `${s.name} (${count(s.exchangesPerMib)} exchanges a MiB, ${count(s.exchangesPerMibSerial)} one by one)`,
+            `${s.name} (${count(s.exchangesPerMib, 2)} exchanges a MiB, ${count(s.exchangesPerMibSerial, 2)} one by one)`,
         ),
       );
     const parts = [

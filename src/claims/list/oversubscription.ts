@@ -54,7 +54,7 @@ export const oversubscription: Claim<readonly Point[]> = {
     return {
       outcome: outcomeOf([core, rfc, dearer.length === 0]),
       sentence:
-        `In the code of openEuler ${count(failed)} accesses fail and ${count(coreEvictions)} evictions are left to the driver; in the RFC the driver makes ${count(evictions)}. ` +
+        `In the code of openEuler ${count(failed)} accesses fail and ${count(coreEvictions)} evictions are left to the driver; with the RFC the driver is taken to make ${count(evictions)}. ` +
         (dearer.length === 0
           ? 'At every point core eviction moves at most 1 % more than the best other stack.'
           : `Core eviction moves more than the best other stack at ${dearer.length} of ${points.length} points (times as much: ${list(dearer.map(ratio))}).`),

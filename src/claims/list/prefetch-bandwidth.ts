@@ -73,8 +73,7 @@ export const prefetchBandwidth: Claim<readonly Latency[]> = {
       rows: MIB.map((size) => [`${size}`, ...STACKS.map((stack) => percent(shareOf(runs.get(`all-${size}`, stack))))]),
     },
   ],
-  changes:
-    'A faster link (what hides behind a copy of 2 MiB gets shorter), fewer workers, driver time a page. With a short message even a single page nearly fills the link, so the size of 16 MB speaks for a long one.',
+  changes: 'A faster link (what hides behind a copy of 2 MiB gets shorter), fewer workers, driver time a page.',
   limits:
     "Host work of GMEM for a page (zap, DMA mapping) is only the platform's CPU shootdown. Copies share the link one after the other, as fast as the link is; a DMA engine that is slower for one stream than for four is not modelled.",
 };
