@@ -8,6 +8,7 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { main } from '../src/cli/main.ts';
 import { compileTrace, type Result, type RunResult, replay } from '../src/index.ts';
+import { showcase } from './showcase.ts';
 
 const TRACES = new URL('../traces/', import.meta.url);
 const REPORTS = new URL('../reports/', import.meta.url);
@@ -125,4 +126,7 @@ function readReport(at: URL): Report | null {
   }
 }
 
-process.exitCode = await reports();
+const check = process.argv.includes('--check');
+const status = await reports();
+const changed = await showcase(check);
+process.exitCode = check && changed > 0 ? 1 : status;
