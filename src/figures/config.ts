@@ -131,7 +131,13 @@ function lines(chart: LineChart, style: Style): ChartConfig {
         type: 'linear',
         bounds: 'data',
         title: { display: true, text: chart.xTitle, font: { size: style.fontSize } },
-        ticks: { font: { size: style.fontSize }, maxRotation: 0 },
+        ticks: {
+          font: { size: style.fontSize },
+          maxRotation: 0,
+          // Whole values where points are: a label rounded to one digit would stand beside its point.
+          format: { maximumFractionDigits: 3 },
+          ...stepOf(chart.series.flatMap((s) => s.points.map((point) => point.x))),
+        },
         grid: { lineWidth: style.lineWidth / 2 },
         grace: 0,
       },
@@ -140,6 +146,18 @@ function lines(chart: LineChart, style: Style): ChartConfig {
     clip: false,
   };
   return { type: 'line', data: { datasets }, options: config };
+}
+
+const MOST_STEPS = 12;
+
+/** A step that puts a tick at every value, where there is one that does not crowd the axis. */
+export function stepOf(values: readonly number[]): { stepSize?: number } {
+  const sorted = [...new Set(values)].sort((a, b) => a - b);
+  const gaps = sorted.slice(1).map((value, i) => value - sorted[i]);
+  const stepSize = Math.min(...gaps);
+  const fits = gaps.every((gap) => Math.abs(gap / stepSize - Math.round(gap / stepSize)) < 1e-6);
+  const steps = (sorted[sorted.length - 1] - sorted[0]) / stepSize;
+  return gaps.length > 0 && fits && steps <= MOST_STEPS ? { stepSize } : {};
 }
 
 export const HEAT_PANEL_LINES = 9;
