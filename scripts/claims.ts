@@ -3,8 +3,8 @@
  * are printed and the status is 1.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { CLAIMS } from '../src/claims/claims.ts';
-import { claimsPage } from '../src/claims/page.ts';
+import { CLAIMS } from './claims/claims.ts';
+import { claimsPage } from './claims/page.ts';
 
 const PAGE = new URL('../docs/claims.md', import.meta.url);
 const SHOWN = 20;

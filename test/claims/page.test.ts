@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { anyClaim, type Claim } from '../../src/claims/claim.ts';
-import { CLAIMS } from '../../src/claims/claims.ts';
-import { commandsOf, runExperiments } from '../../src/claims/experiment.ts';
-import { bytes, list, number } from '../../src/claims/numbers.ts';
-import { claimsPage } from '../../src/claims/page.ts';
+import { anyClaim, type Claim } from '../../scripts/claims/claim.ts';
+import { CLAIMS } from '../../scripts/claims/claims.ts';
+import { commandsOf, runExperiments } from '../../scripts/claims/experiment.ts';
+import { bytes, list, number } from '../../scripts/claims/numbers.ts';
+import { claimsPage } from '../../scripts/claims/page.ts';
 import type { Result } from '../../src/index.ts';
 import { claimTraces } from '../../traces/claims/generate.ts';
 import { gmemEval } from '../cli/harness.ts';

@@ -1,16 +1,16 @@
 /** Every verdict by made-up numbers: each outcome, and a sentence that follows them. */
 import { expect, test } from 'vitest';
-import { outcomeOf } from '../../src/claims/claim.ts';
-import { anonymousMemory } from '../../src/claims/list/anonymous-memory.ts';
-import { coherentBus } from '../../src/claims/list/coherent-bus.ts';
-import { coupling } from '../../src/claims/list/coupling.ts';
-import { fileIo } from '../../src/claims/list/file-io.ts';
-import { firstWrite } from '../../src/claims/list/first-write.ts';
-import { hugePages } from '../../src/claims/list/huge-pages.ts';
-import { notifiers } from '../../src/claims/list/notifiers.ts';
-import { oversubscription } from '../../src/claims/list/oversubscription.ts';
-import { prefetchBandwidth } from '../../src/claims/list/prefetch-bandwidth.ts';
-import { stickyHints } from '../../src/claims/list/sticky-hints.ts';
+import { outcomeOf } from '../../scripts/claims/claim.ts';
+import { anonymousMemory } from '../../scripts/claims/list/anonymous-memory.ts';
+import { coherentBus } from '../../scripts/claims/list/coherent-bus.ts';
+import { coupling } from '../../scripts/claims/list/coupling.ts';
+import { fileIo } from '../../scripts/claims/list/file-io.ts';
+import { firstWrite } from '../../scripts/claims/list/first-write.ts';
+import { hugePages } from '../../scripts/claims/list/huge-pages.ts';
+import { notifiers } from '../../scripts/claims/list/notifiers.ts';
+import { oversubscription } from '../../scripts/claims/list/oversubscription.ts';
+import { prefetchBandwidth } from '../../scripts/claims/list/prefetch-bandwidth.ts';
+import { stickyHints } from '../../scripts/claims/list/sticky-hints.ts';
 
 test('an outcome needs all or none', () => {
   expect(outcomeOf([true, true])).toBe('confirmed');

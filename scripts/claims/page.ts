@@ -7,7 +7,7 @@ const INTRODUCTION = [
   '',
   'GMEM was proposed to the Linux kernel in November 2023 and met objections. This page takes those claims, of both sides,',
   'that a memory trace can settle, and lets the models answer. It is made by `npx tsx scripts/claims.ts`; `--check` fails when',
-  'a number or a verdict is not what the program gives now. A verdict is a predicate over the numbers in `src/claims/list`:',
+  'a number or a verdict is not what the program gives now. A verdict is a predicate over the numbers in `scripts/claims/list`:',
   '*confirmed*, *refuted* or *mixed*. It judges the models, which are as good as `docs/models` says; what they cannot show',
   'stands with each claim. Claims are told in our words. The platform is `pcie4` where none is named, memory is',
   'unlimited, and a GMEM message, of which no latency was published, takes the 10 us assumed for a fault where it is not swept.',

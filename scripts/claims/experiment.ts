@@ -1,6 +1,6 @@
 /** The runs behind a claim: how they are made, found again, and repeated by hand. */
 import { fileURLToPath } from 'node:url';
-import { type CompiledTrace, compileTrace, type RunResult, replay } from '../index.ts';
+import { type CompiledTrace, compileTrace, type RunResult, replay } from '../../src/index.ts';
 
 const TRACES = new URL('../../traces/claims/', import.meta.url);
 
