@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { InvariantError, type LaneResult } from '../replay/lane.ts';
 import type { PlannedRun } from '../replay/plan.ts';
+import type { Found, Question } from '../report/explain/observe.ts';
 import type { CompiledTrace } from '../trace/compiled.ts';
 import { OutputError } from './io.ts';
 import { type OutputFile, removeTemporary } from './output-file.ts';
@@ -24,8 +25,18 @@ export interface ReplayRunsOptions {
 export async function replayRuns(
   trace: CompiledTrace,
   runs: readonly PlannedRun[],
-  { check, jobs, events, onProgress }: ReplayRunsOptions,
+  options: ReplayRunsOptions,
 ): Promise<LaneResult[]> {
+  return (await replayObserved(trace, runs, options, null)).lanes;
+}
+
+/** With the answers to a question about the events of each run. */
+export async function replayObserved(
+  trace: CompiledTrace,
+  runs: readonly PlannedRun[],
+  { check, jobs, events, onProgress }: ReplayRunsOptions,
+  question: Question | null,
+): Promise<{ readonly lanes: LaneResult[]; readonly found: Found[] }> {
   const shared = shareTrace(trace);
   const eventFiles = events === null ? null : runs.map(() => events.scratchFile());
   const shares = split(runs.length, jobs);
@@ -43,6 +54,7 @@ export async function replayRuns(
           firstRun: first,
           check,
           eventFiles: eventFiles?.slice(first, end) ?? null,
+          question,
         };
         const worker = startWorker(work);
         workers.push(worker);
@@ -53,7 +65,7 @@ export async function replayRuns(
       }),
     );
     if (events !== null) for (const file of eventFiles!) append(file, events);
-    return results.flat();
+    return { lanes: results.flatMap((done) => done.results), found: results.flatMap((done) => done.found) };
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));
     for (const file of eventFiles ?? []) removeTemporary(file);
@@ -81,15 +93,13 @@ function startWorker(work: Work): Worker {
   });
 }
 
-function outcome(
-  worker: Worker,
-  events: OutputFile | null,
-  onProgress: (records: number) => void,
-): Promise<readonly LaneResult[]> {
+type Done = Extract<Report, { readonly kind: 'done' }>;
+
+function outcome(worker: Worker, events: OutputFile | null, onProgress: (records: number) => void): Promise<Done> {
   return new Promise((resolve, reject) => {
     worker.on('message', (report: Report) => {
       if (report.kind === 'progress') onProgress(report.records);
-      else if (report.kind === 'done') resolve(report.results);
+      else if (report.kind === 'done') resolve(report);
       else reject(errorOf(report.failure, events));
     });
     worker.on('error', reject);

@@ -7,6 +7,7 @@ import { replay } from '../replay/engine.ts';
 import { InvariantError, type LaneResult, type LaneSpec } from '../replay/lane.ts';
 import type { ModelDefinition, ModelHooks } from '../replay/model.ts';
 import { isModulePath, loadModel } from '../replay/registry.ts';
+import { type Found, observer, type Question } from '../report/explain/observe.ts';
 import { openSharedTrace, type SharedTrace } from './shared-trace.ts';
 
 export interface Work {
@@ -17,11 +18,13 @@ export interface Work {
   readonly check: boolean;
   /** One temporary file a run, or null without `--events`. */
   readonly eventFiles: readonly string[] | null;
+  /** What to gather from the events of each run, if anything. */
+  readonly question: Question | null;
 }
 
 export type Report =
   | { readonly kind: 'progress'; readonly records: number }
-  | { readonly kind: 'done'; readonly results: readonly LaneResult[] }
+  | { readonly kind: 'done'; readonly results: readonly LaneResult[]; readonly found: readonly Found[] }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 /** An error in a form that crosses threads. */
@@ -37,11 +40,12 @@ export interface Failure {
 const EVENT_BUFFER_BYTES = 1 << 16;
 const PROGRESS_MS = 100;
 
-async function work({ trace, lanes, firstRun, check, eventFiles }: Work): Promise<LaneResult[]> {
+async function work({ trace, lanes, firstRun, check, eventFiles, question }: Work): Promise<Report> {
   const specs = await Promise.all(
     lanes.map(async ({ reference, ...spec }): Promise<LaneSpec> => ({ ...spec, model: await model(reference) })),
   );
   const events = eventFiles === null ? null : new EventFiles(eventFiles, firstRun);
+  const observers = question === null ? null : lanes.map(() => observer(question, trace));
   let lastReport = 0;
   const results = replay(openSharedTrace(trace), specs, {
     check,
@@ -51,10 +55,17 @@ async function work({ trace, lanes, firstRun, check, eventFiles }: Work): Promis
       lastReport = now;
       post({ kind: 'progress', records });
     },
-    ...(events === null ? {} : { onEvent: (run, event) => events.add(run, event) }),
+    ...(events === null && observers === null
+      ? {}
+      : {
+          onEvent: (run, event) => {
+            events?.add(run, event);
+            observers?.[run].add(event);
+          },
+        }),
   });
   events?.flush();
-  return results;
+  return { kind: 'done', results, found: observers?.map((each) => each.found()) ?? [] };
 }
 
 async function model(reference: string): Promise<ModelDefinition> {
@@ -152,7 +163,7 @@ function post(report: Report): void {
 
 const given = workerData as Work;
 try {
-  post({ kind: 'done', results: await work(given) });
+  post(await work(given));
 } catch (error) {
   post({ kind: 'failed', failure: failureOf(error, given.firstRun) });
 }
