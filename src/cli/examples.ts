@@ -13,6 +13,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'gmem-eval compare base.json new.json',
     'gmem-eval compare base.json new.json --format github --report junit=gmem-eval.xml --allow-missing',
   ],
+  'gmem-eval explain': [
+    'gmem-eval explain traces/ping-pong.csv --page 0x20000000',
+    'gmem-eval explain traces/cyclic.csv --top 3 --oversub 1.25',
+  ],
   'gmem-eval trace': ['gmem-eval trace info traces/sparse.csv'],
   'gmem-eval trace info': ['gmem-eval trace info traces/transformer.csv.gz'],
   'gmem-eval trace check': ['gmem-eval trace check traces/two-devices.csv'],

@@ -7,6 +7,7 @@ import { visibleLines } from '../report/text.ts';
 import { toolVersion } from '../report/version.ts';
 import { TraceError } from '../trace/index.ts';
 import { compareCommand } from './commands/compare.ts';
+import { explainCommand } from './commands/explain.ts';
 import { figureCommand } from './commands/figure.ts';
 import { metricsCommand } from './commands/metrics.ts';
 import { modelsCommand } from './commands/models.ts';
@@ -44,6 +45,7 @@ function program(io: Io): Command {
   for (const command of [
     runCommand,
     compareCommand,
+    explainCommand,
     traceCommand,
     modelsCommand,
     metricsCommand,

@@ -1,0 +1,188 @@
+import { Command } from 'commander';
+import { ConfigurationError } from '../../replay/configuration-error.ts';
+import { hexAddress } from '../../replay/event-stream.ts';
+import { BLOCK_PAGES } from '../../replay/mask.ts';
+import { type Plan, planRuns, runsOf } from '../../replay/plan.ts';
+import { casesOf } from '../../report/cases.ts';
+import type { Life } from '../../report/explain/life.ts';
+import type { Found, Question } from '../../report/explain/observe.ts';
+import { type PageReport, pageJson, pageMarkdown, pageTable } from '../../report/explain/page.ts';
+import { settled, type Tally } from '../../report/explain/tally.ts';
+import { type TopReport, topJson, topMarkdown, topTable } from '../../report/explain/top.ts';
+import { buildResult, type Result } from '../../report/result.ts';
+import { remoteNs } from '../../report/time.ts';
+import { toolVersion } from '../../report/version.ts';
+import type { CompiledTrace } from '../../trace/compiled.ts';
+import { ADDRESS_PAGES, NUMBER_OK, parseBytes } from '../../trace/numbers.ts';
+import { answer, type Io } from '../io.ts';
+import { listed, repeated, wholeNumber } from '../options.ts';
+import { OutputFile } from '../output-file.ts';
+import { startProgress } from '../progress.ts';
+import { readTrace } from '../read-trace.ts';
+import { replayObserved } from '../replay-runs.ts';
+import { openSharedTrace, shareTrace } from '../shared-trace.ts';
+import { warn } from '../warn.ts';
+
+interface Options {
+  page?: string;
+  top?: number;
+  models?: string[];
+  set?: string[];
+  platform?: string;
+  oversub?: string[];
+  deviceMemory?: string[];
+  inFlight?: number;
+  format: string;
+  out: string;
+  traceFormat?: string;
+  quiet?: true;
+}
+
+const FORMATS = {
+  table: { page: pageTable, top: topTable },
+  json: { page: pageJson, top: topJson },
+  md: { page: pageMarkdown, top: topMarkdown },
+} as const;
+
+export function explainCommand(io: Io): Command {
+  return new Command('explain')
+    .summary('tell why: the life of a page, or what cost most')
+    .description(
+      'Replay a trace and tell why it went as it did: the life of one page in every stack and where the stacks part ' +
+        '(--page), or the blocks and allocations that cost most and what would help (--top).',
+    )
+    .argument('<trace>', 'a trace file, plain or gzip; - reads standard input')
+    .option('--page <address>', 'the page that holds this address, 0x hex or decimal')
+    .option('--top <n>', 'so many blocks and allocations of each stack', (text: string) => wholeNumber('--top', text))
+    .option('-m, --models <list>', 'stacks to run: NAME[:PRESET], a module (./mine.js), or all, by commas', listed)
+    .option('--set <model.param=value>', 'set a parameter of a model, or host.page, host.zeroPage', repeated)
+    .option('--platform <name|file>', 'machine profile, see `gmem-eval platforms`')
+    .option('--oversub <ratio>', 'give each device FOOTPRINT / RATIO bytes', listed)
+    .option('--device-memory <size>', 'give devices this much: 16GiB, or gpu0=16GiB/gpu1=64GiB', listed)
+    .option('--in-flight <n>', 'touches of a device that may wait at once (default: of the platform)', (text: string) =>
+      wholeNumber('--in-flight', text),
+    )
+    .option('--format <name>', `report: ${Object.keys(FORMATS).join(', ')}`, 'table')
+    .option('--out <file|->', 'where the report goes; - is standard output', '-')
+    .option('--trace-format <name>', 'how the trace is written (default: found from its content)')
+    .option('--quiet', 'no progress, no warnings')
+    .action((trace: string, options: Options) => explain(io, trace, options));
+}
+
+async function explain(io: Io, path: string, options: Options): Promise<void> {
+  const question = questionOf(options);
+  const format = formatOf(options.format);
+  if (options.out === '') throw new ConfigurationError('--out: empty', 'give a file, or - for standard output');
+  const plan = await planRuns(options);
+  if (plan.sizes.length > 1) {
+    throw new ConfigurationError('several memory sizes', 'give --oversub or --device-memory one: explain tells of one');
+  }
+  const file = options.out === '-' ? null : new OutputFile(options.out);
+  try {
+    const quiet = options.quiet === true;
+    const trace = openSharedTrace(shareTrace(await readTrace(io, path, options.traceFormat, quiet)));
+    if (question.kind === 'life') mustBeTouched(trace, question.page, options.page!);
+    const { result, found } = await observe(io, trace, plan, question, quiet);
+    const text =
+      question.kind === 'life'
+        ? format.page(pageReport(trace, result, found as Life[], question.page))
+        : format.top(topReport(trace, result, found as Tally[], options.top!));
+    if (file === null) await answer(io, text);
+    file?.write(text);
+    file?.commit();
+    if (!quiet) for (const each of new Set(result.runs.flatMap((run) => run.warnings))) warn(io, each);
+  } finally {
+    file?.discard();
+  }
+}
+
+function questionOf({ page, top }: Options): Question {
+  if ((page === undefined) === (top === undefined)) {
+    throw new ConfigurationError(
+      page === undefined ? 'neither --page nor --top' : '--page and --top together',
+      'give one of the two: --page ADDRESS for the life of a page, --top N for what cost most',
+    );
+  }
+  return page === undefined ? { kind: 'tally' } : { kind: 'life', page: pageOf(page) };
+}
+
+function pageOf(text: string): number {
+  const address = { pages: 0, bytes: 0 };
+  if (parseBytes(text, address) === NUMBER_OK && address.pages < ADDRESS_PAGES) return address.pages;
+  throw new ConfigurationError(`--page ${text}: not an address`, 'give 0x hex or decimal, below 2^57');
+}
+
+function formatOf(name: string): (typeof FORMATS)[keyof typeof FORMATS] {
+  if (Object.hasOwn(FORMATS, name)) return FORMATS[name as keyof typeof FORMATS];
+  throw new ConfigurationError(`--format ${name}: no such format here`, `known are ${Object.keys(FORMATS).join(', ')}`);
+}
+
+/** Wrong addresses are told at once, with the nearest right one. */
+function mustBeTouched({ lives }: CompiledTrace, page: number, text: string): void {
+  let nearest = Number.POSITIVE_INFINITY;
+  for (let life = 0; life < lives.count; life++) {
+    for (let i = 0; i < BLOCK_PAGES; i++) {
+      if (((lives.touched[life * 16 + (i >> 5)] >>> (i & 31)) & 1) === 0) continue;
+      const touched = lives.block[life] * BLOCK_PAGES + i;
+      if (touched === page) return;
+      if (Math.abs(touched - page) < Math.abs(nearest - page)) nearest = touched;
+    }
+  }
+  throw new ConfigurationError(
+    `--page ${text}: nothing in the trace touches this page`,
+    nearest === Number.POSITIVE_INFINITY
+      ? 'the trace touches no page at all'
+      : `the nearest page touched is ${hexAddress(nearest, 0)}`,
+  );
+}
+
+async function observe(
+  io: Io,
+  trace: CompiledTrace,
+  plan: Plan,
+  question: Question,
+  quiet: boolean,
+): Promise<{ result: Result; found: Found[] }> {
+  const runs = runsOf(plan, trace);
+  const progress = startProgress(io, quiet, `replaying ${runs.length} runs`, 'records');
+  try {
+    const onProgress = (records: number): void => progress.update(records, trace.records);
+    const options = { check: false, jobs: 1, events: null, onProgress };
+    const { lanes, found } = await replayObserved(trace, runs, options, question);
+    return { result: buildResult(trace, plan, runs, lanes, { version: toolVersion(), check: false }), found };
+  } finally {
+    progress.stop();
+  }
+}
+
+function pageReport(trace: CompiledTrace, result: Result, found: readonly Life[], page: number): PageReport {
+  return {
+    trace: { name: trace.name, sha256: trace.sha256 },
+    page: hexAddress(page, 0),
+    allocations: trace.allocations.filter((a) => a.firstPage <= page && page <= a.lastPage).map((a) => a.name),
+    platform: result.manifest.platform.name,
+    stacks: casesOf([result]).map(({ stack, size }, i) => ({ stack, size, life: found[i] })),
+  };
+}
+
+function topReport(trace: CompiledTrace, result: Result, found: readonly Tally[], top: number): TopReport {
+  return {
+    trace: { name: trace.name, sha256: trace.sha256 },
+    platform: result.manifest.platform.name,
+    top,
+    allocations: trace.allocations.map(({ name, firstPage }) => ({ name, addr: hexAddress(firstPage, 0) })),
+    stacks: casesOf([result]).map((each, i) => ({
+      stack: each.stack,
+      size: each.size,
+      facts: {
+        metrics: each.run.metrics,
+        remoteNs: remoteNs(each) ?? 0,
+        short: Object.entries(result.manifest.trace.livePeakBytes).flatMap(([device, needBytes]) => {
+          const haveBytes = each.run.effectiveCapacityBytes?.[device] ?? Number.POSITIVE_INFINITY;
+          return needBytes > haveBytes ? [{ device, needBytes, haveBytes }] : [];
+        }),
+      },
+      tally: settled(found[i], each.run.metrics['time.stall.device.ns'] ?? 0),
+    })),
+  };
+}
