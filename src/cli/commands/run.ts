@@ -168,7 +168,7 @@ function outPath(out: string, trace: string, format: RunFormat): string | null {
 }
 
 /** Each once, with the stacks that gave it. */
-function warningsOf(result: Result): string[] {
+export function warningsOf(result: Result): string[] {
   const texts = new Map<string, Set<string>>();
   for (const run of result.runs) {
     for (const text of run.warnings) texts.set(text, (texts.get(text) ?? new Set()).add(run.model));
