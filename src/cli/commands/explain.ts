@@ -22,6 +22,7 @@ import { readTrace } from '../read-trace.ts';
 import { replayObserved } from '../replay-runs.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
+import { warningsOf } from './run.ts';
 
 interface Options {
   page?: string;
@@ -90,7 +91,7 @@ async function explain(io: Io, path: string, options: Options): Promise<void> {
     if (file === null) await answer(io, text);
     file?.write(text);
     file?.commit();
-    if (!quiet) for (const each of new Set(result.runs.flatMap((run) => run.warnings))) warn(io, each);
+    if (!quiet) for (const each of warningsOf(result)) warn(io, each);
   } finally {
     file?.discard();
   }

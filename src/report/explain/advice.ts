@@ -76,7 +76,7 @@ function partsOf(facts: Facts): Part[] {
 }
 
 function roomHelp({ metrics, short }: Facts): string {
-  const did = `${many(metrics, 'evictions.count', 'evictions')} and ${many(metrics, 'thrash.pages', 'pages')} brought back after one`;
+  const did = `${many(metrics, 'evictions.count', 'eviction')} and ${many(metrics, 'thrash.pages', 'page')} brought back after one`;
   if (short.length === 0) {
     const victims = metrics['evictions.count'] ?? 0;
     const each = victims === 0 ? 0 : ((metrics['evictions.pages'] ?? 0) * PAGE_BYTES) / victims;
@@ -92,7 +92,7 @@ function roomHelp({ metrics, short }: Facts): string {
 function faultHelp({ metrics }: Facts, broughtPages: number): string {
   const faults = metrics['faults.device'] ?? 0;
   const each = faults === 0 ? 0 : Math.round((broughtPages * PAGE_BYTES) / faults);
-  const did = `${many(metrics, 'faults.device', 'faults')} brought ${formatSize(each)} each`;
+  const did = `${many(metrics, 'faults.device', 'fault')} brought ${formatSize(each)} each`;
   return each < BLOCK_BYTES
     ? `${did}; a larger granule, or a prefetch hint, would help`
     : `${did}; a prefetch hint ahead of the first touch would help`;
@@ -119,7 +119,7 @@ function hostHelp({ metrics, tally }: Facts): string {
     const did = `${formatCount(first)} of ${formatCount(faults)} touched new memory, ${formatSize(each)} each`;
     return each < BLOCK_BYTES
       ? `${did}; a larger host page would help`
-      : `${did}; first touches by the actor that needs the data would help`;
+      : `${did}; a smaller granule, or first touches where the data is needed, would help`;
   }
   return (
     `${formatCount(faults)} faults, ${formatSize(tally.copies.hostFault?.bytes ?? 0)} copied for them; ` +
@@ -145,11 +145,12 @@ function elsewhere({ metrics }: Facts, ns: number): Part {
     ns,
     on: 'driver work outside of faults and copies',
     help: () =>
-      `${many(metrics, 'roundTrips', 'round trips')}, ${many(metrics, 'notifier.invalidations', 'notifier invalidations')}, ` +
-      `${many(metrics, 'faults.deferred', 'faults put off')}; fewer allocations, frees and hints would help`,
+      `${many(metrics, 'roundTrips', 'round trip')}, ${many(metrics, 'notifier.invalidations', 'notifier invalidation')}, ` +
+      `${many(metrics, 'faults.deferred', 'fault')} put off; fewer allocations, frees and hints would help`,
   };
 }
 
-function many(metrics: Facts['metrics'], name: string, what: string): string {
-  return `${formatCount(metrics[name] ?? 0)} ${what}`;
+function many(metrics: Facts['metrics'], name: string, one: string): string {
+  const n = metrics[name] ?? 0;
+  return `${formatCount(n)} ${one}${n === 1 ? '' : 's'}`;
 }

@@ -53,7 +53,7 @@ export class TallyObserver {
   private deviceFaultNs = 0;
   private hostFaultNs = 0;
   private servingCopiesNs = 0;
-  /** Copies since the last service ended. */
+  /** Copies since the last service or hint ended: before a hint all faults are served. */
   private recent: { readonly timeNs: number; readonly durationNs: number }[] = [];
   private served: EventLine[] = [];
   private lastEndNs = Number.NEGATIVE_INFINITY;
@@ -65,6 +65,7 @@ export class TallyObserver {
   add(line: EventLine): void {
     if (this.served.length > 0 && (line.kind !== 'fault' || line.batch !== this.served[0].batch)) this.closeService();
     if (line.kind === 'migrate') this.copy(line);
+    else if (line.kind === 'hint') this.recent = [];
     else if (line.kind === 'evict') this.book(line, { evictions: 1 });
     else if (line.kind === 'fault') {
       this.served.push(line);

@@ -62,6 +62,7 @@ export function topJson(report: TopReport): string {
   return `${JSON.stringify({ schema: 'gmem-eval/explain-top@1', trace, platform, top, runs }, null, 2)}\n`;
 }
 
+const TIME = 'time: copies, and serving faults apart from the copies made meanwhile; copied: to devices and back';
 const COLUMNS = ['time', 'copied', 'faults', 'evictions'];
 
 function cells({ ns, bytes, faults, evictions }: Ranked): string[] {
@@ -69,7 +70,7 @@ function cells({ ns, bytes, faults, evictions }: Ranked): string[] {
 }
 
 export function topTable(report: TopReport): string {
-  const lines = [title(report), ''];
+  const lines = [title(report), TIME, ''];
   for (const { advice, memory, blocks, allocations } of stacksOf(report)) {
     lines.push(...wrap(advice, 100, '  '), ...(memory === 'unlimited' ? [] : [`  device memory: ${memory}`]));
     for (const [what, ranked] of [
@@ -100,9 +101,9 @@ export function topMarkdown(report: TopReport): string {
     const tables = `${table('2 MiB blocks', blocks)}\n${table('allocations', allocations)}`;
     return `\n## ${escapeMarkdown(`${stack}${size}`)}\n\n${escapeMarkdown(advice)}\n\n${tables}`;
   });
-  return `# ${escapeMarkdown(title(report))}\n${sections.join('')}`;
+  return `# ${escapeMarkdown(title(report))}\n\n${escapeMarkdown(TIME)}\n${sections.join('')}`;
 }
 
 function title({ trace, platform, top }: TopReport): string {
-  return `${trace.name} on ${platform}: the ${formatCount(top)} blocks and allocations that cost each stack most`;
+  return `${trace.name} on ${platform}: what cost each stack most, ${formatCount(top)} of a kind`;
 }

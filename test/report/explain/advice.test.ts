@@ -100,7 +100,7 @@ const cases: [string, Facts, string][] = [
     'first touches of large pages',
     // 1024 pages for 2 faults: 2 MiB.
     facts({ 'faults.host': 2, 'faults.host.firstTouch': 2, 'populate.host.pages': 1024 }, { hostFaultNs: 60_000 }),
-    `${LEAD}CPU faults (60 us): 2 of 2 touched new memory, 2 MiB each; first touches by the actor that needs the data would help`,
+    `${LEAD}CPU faults (60 us): 2 of 2 touched new memory, 2 MiB each; a smaller granule, or first touches where the data is needed, would help`,
   ],
   [
     'devices reach over the link',
@@ -130,7 +130,7 @@ const cases: [string, Facts, string][] = [
     'elsewhere',
     // 80 us beyond the ideal, 10 known.
     facts({ roundTrips: 7, 'notifier.invalidations': 2, 'faults.deferred': 1 }, { deviceFaultNs: 10_000 }),
-    `${LEAD}driver work outside of faults and copies (70 us): 7 round trips, 2 notifier invalidations, 1 faults put off; fewer allocations, frees and hints would help`,
+    `${LEAD}driver work outside of faults and copies (70 us): 7 round trips, 2 notifier invalidations, 1 fault put off; fewer allocations, frees and hints would help`,
   ],
 ];
 

@@ -128,3 +128,14 @@ test('the dearest: time, then bytes, evictions, faults, place', () => {
   expect(dearest(costs, 10).map(([key]) => key)).toEqual([4, 5, 6, 7, 8, 9]);
   expect(dearest(costs, 2).map(([key]) => key)).toEqual([4, 5]);
 });
+
+test('copies of a hint are none of the fault that follows', () => {
+  const hint = { trigger: 'hint', batch: null };
+  const found = tally(
+    [],
+    copy({ ...hint, timeNs: 50, durationNs: 40 }),
+    line({ ...hint, kind: 'hint', timeNs: 50 }),
+    line({ timeNs: 50, durationNs: 300 }),
+  );
+  expect(found.deviceFaultNs).toBe(300);
+});
