@@ -107,6 +107,20 @@ test('the top of a streaming trace: every block pays, time is within that of the
   expect(run.advice).toContain('more memory would help (gpu0 touches 16 MiB at once and has 12 MiB)');
 });
 
+test('a device that waits idle for its hand-over costs nothing', async () => {
+  // One touch a turn, 1 ms apart: from raised to served is a turn, but the device was stopped for the serving alone.
+  const args = [join(ROOT, 'traces/ping-pong.csv'), '-m', 'gmem,uvm,kfd,hmm', '--quiet', '--format', 'json'];
+  const top = JSON.parse((await gmemEval(['explain', ...args, '--top', '9'])).stdout);
+  const result = JSON.parse((await gmemEval(['run', ...args])).stdout);
+  for (const [i, { metrics }] of result.runs.entries()) {
+    const ns = top.runs[i].blocks.reduce((sum: number, block: { ns: number }) => sum + block.ns, 0);
+    expect(ns).toBeGreaterThan(0);
+    // Rounded once a block.
+    expect(ns).toBeLessThanOrEqual(metrics['time.stall.device.ns'] + metrics['time.stall.host.ns'] + 9);
+    expect(top.runs[i].allocations.map((a: { ns: number }) => a.ns)).toEqual([ns]);
+  }
+});
+
 test('--out writes the same', async () => {
   const path = join(folder, 'why.md');
   const args = explain('--top', '1', '--format', 'md');
