@@ -18,6 +18,8 @@ export interface ReplayRunsOptions {
   readonly check: boolean;
   readonly jobs: number;
   readonly events: OutputFile | null;
+  /** With `events`: fold those of so many records into samples. */
+  readonly interval?: number | null;
   /** Records done, the least of all workers. */
   readonly onProgress: (records: number) => void;
 }
@@ -34,7 +36,7 @@ export async function replayRuns(
 export async function replayObserved(
   trace: CompiledTrace,
   runs: readonly PlannedRun[],
-  { check, jobs, events, onProgress }: ReplayRunsOptions,
+  { check, jobs, events, interval = null, onProgress }: ReplayRunsOptions,
   question: Question | null,
 ): Promise<{ readonly lanes: LaneResult[]; readonly found: Found[] }> {
   const shared = shareTrace(trace);
@@ -54,6 +56,7 @@ export async function replayObserved(
           firstRun: first,
           check,
           eventFiles: eventFiles?.slice(first, end) ?? null,
+          interval,
           question,
         };
         const worker = startWorker(work);

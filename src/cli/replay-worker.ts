@@ -4,10 +4,11 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { replay } from '../replay/engine.ts';
-import { InvariantError, type LaneResult, type LaneSpec } from '../replay/lane.ts';
+import { type EventLine, InvariantError, type LaneResult, type LaneSpec } from '../replay/lane.ts';
 import type { ModelDefinition, ModelHooks } from '../replay/model.ts';
 import { isModulePath, loadModel } from '../replay/registry.ts';
 import { type Found, observer, type Question } from '../report/explain/observe.ts';
+import { IntervalSamples } from '../report/interval.ts';
 import { openSharedTrace, type SharedTrace } from './shared-trace.ts';
 
 export interface Work {
@@ -18,6 +19,8 @@ export interface Work {
   readonly check: boolean;
   /** One temporary file a run, or null without `--events`. */
   readonly eventFiles: readonly string[] | null;
+  /** Fold the events of so many records into samples; null = each event is a line. */
+  readonly interval: number | null;
   /** What to gather from the events of each run, if anything. */
   readonly question: Question | null;
 }
@@ -40,11 +43,11 @@ export interface Failure {
 const EVENT_BUFFER_BYTES = 1 << 16;
 const PROGRESS_MS = 100;
 
-async function work({ trace, lanes, firstRun, check, eventFiles, question }: Work): Promise<Report> {
+async function work({ trace, lanes, firstRun, check, eventFiles, interval, question }: Work): Promise<Report> {
   const specs = await Promise.all(
     lanes.map(async ({ reference, ...spec }): Promise<LaneSpec> => ({ ...spec, model: await model(reference) })),
   );
-  const events = eventFiles === null ? null : new EventFiles(eventFiles, firstRun);
+  const events = eventFiles === null ? null : new EventFiles(eventFiles, firstRun, interval);
   const observers = question === null ? null : lanes.map(() => observer(question, trace));
   let lastReport = 0;
   const results = replay(openSharedTrace(trace), specs, {
@@ -115,21 +118,31 @@ function hookNames(hooks: ModelHooks): (keyof ModelHooks)[] {
 /** Lines of each run in a file of its own: runs of one pass come interleaved. */
 class EventFiles {
   private readonly buffers: string[];
+  private readonly samples: readonly IntervalSamples[] | null;
 
   constructor(
     private readonly paths: readonly string[],
     private readonly firstRun: number,
+    interval: number | null,
   ) {
     this.buffers = paths.map(() => '');
+    this.samples =
+      interval === null ? null : paths.map((_, run) => new IntervalSamples(interval, (line) => this.write(run, line)));
     for (const path of paths) writeFileSync(path, '');
   }
 
-  add(run: number, event: object): void {
+  add(run: number, event: EventLine): void {
+    if (this.samples === null) this.write(run, event);
+    else this.samples[run].add(event);
+  }
+
+  private write(run: number, event: EventLine): void {
     this.buffers[run] += `${JSON.stringify({ run: this.firstRun + run, ...event })}\n`;
     if (this.buffers[run].length >= EVENT_BUFFER_BYTES) this.flushRun(run);
   }
 
   flush(): void {
+    for (const samples of this.samples ?? []) samples.flush();
     for (let run = 0; run < this.buffers.length; run++) this.flushRun(run);
   }
 

@@ -56,7 +56,7 @@ export async function readHeat(path: string, result: Result): Promise<Heat> {
     const span = spans[mark.run];
     span.startNs = Math.min(span.startNs, mark.timeNs);
     span.endNs = Math.max(span.endNs, mark.endNs);
-    if (mark.layer === 'faults') span[mark.actor === 'cpu' ? 'host' : 'device']++;
+    if (mark.layer === 'faults') span[mark.actor === 'cpu' ? 'host' : 'device'] += mark.amount;
     for (let i = 0; i < mark.blocks; i++) seen.add(mark.block + i);
   }
   result.runs.forEach((run, i) => {
@@ -129,7 +129,7 @@ async function* marks(path: string, runs: number): AsyncGenerator<Mark> {
         return wrong('not a line of JSON, or cut off');
       }
       if (event === null || typeof event !== 'object') return wrong('not an event');
-      const { run, kind, timeNs, durationNs, addr, size, actor } = event;
+      const { run, kind, timeNs, durationNs, addr, size, actor, count = 1 } = event;
       if (typeof run !== 'number' || !Number.isInteger(run) || run < 0) return wrong('an event without a run');
       if (run >= runs) return wrong(`an event of run ${run}, but the result has ${runs} runs`);
       if (typeof kind !== 'string') return wrong('an event without a kind');
@@ -140,7 +140,9 @@ async function* marks(path: string, runs: number): AsyncGenerator<Mark> {
         return wrong('an event without timeNs, durationNs');
       if (typeof size !== 'number' || !(size > 0) || size > 2 ** 50) return wrong('an event without a size');
       if (typeof addr !== 'string' || !/^0x[0-9a-f]{1,15}$/i.test(addr)) return wrong('an event without an addr');
-      const [first, last] = blocksOf(addr, size);
+      if (typeof count !== 'number' || !(count >= 1)) return wrong('a sample without its count');
+      // A sample (`run --interval`) lies in one block, whatever its size adds up to.
+      const [first, last] = blocksOf(addr, event['count'] === undefined ? size : 1);
       yield {
         run,
         layer,
@@ -149,7 +151,7 @@ async function* marks(path: string, runs: number): AsyncGenerator<Mark> {
         endNs: timeNs + durationNs,
         block: first,
         blocks: last - first + 1,
-        amount: layer === 'faults' ? 1 : size / PAGE_BYTES,
+        amount: layer === 'faults' ? count : size / PAGE_BYTES,
       };
     }
   } catch (error) {

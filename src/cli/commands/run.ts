@@ -25,6 +25,7 @@ interface Options extends GateOptions {
   inFlight?: number;
   out: string;
   events?: string;
+  interval?: number;
   traceFormat?: string;
   check?: true;
   jobs: number;
@@ -60,6 +61,11 @@ export function runCommand(io: Io): Command {
     .option('--config <file>', 'with --baseline: tolerances (default: gmem-eval.yaml here or in a folder above)')
     .option('--allow-missing', 'with --baseline: judge what both have; report what only one has')
     .option('--events <file>', 'write what happened, one JSON line an event')
+    .option(
+      '--interval <n>',
+      'with --events: a line stands for the events of N records in a 2 MiB block',
+      (text: string) => wholeNumber('--interval', text),
+    )
     .option('--trace-format <name>', 'how the trace is written (default: found from its content)')
     .option('--check', 'check the invariants of the simulation all along')
     .option('--jobs <n>', 'spread the runs over so many threads', (text: string) => wholeNumber('--jobs', text), 1)
@@ -75,6 +81,8 @@ async function run(io: Io, path: string, options: Options): Promise<void> {
   const format = gate === null ? await loadFormat(options.format) : formatOf(gate);
   const reportPath = outPath(options.out, path, format);
   const { events: eventsPath } = options;
+  if (options.interval !== undefined && eventsPath === undefined)
+    throw new ConfigurationError('--interval without --events', 'name the file for the samples: --events FILE');
   mustDiffer([
     ...(reportPath === null ? [] : [{ option: '--out', path: reportPath }]),
     ...(eventsPath === undefined ? [] : [{ option: '--events', path: eventsPath }]),
@@ -144,6 +152,7 @@ async function evaluate(
       check,
       jobs: options.jobs,
       events,
+      interval: options.interval ?? null,
       onProgress: (records) => progress.update(records, trace.records),
     });
     return buildResult(trace, plan, runs, lanes, { version: toolVersion(), check });
