@@ -248,3 +248,15 @@ test('memory is taken up to the capacity that the stack really uses', () => {
     'memory.metadata.peakBytes': 50,
   });
 });
+
+test('only what an eviction took from a device can thrash: pages that left the host so come back uncounted', () => {
+  const run = during((core) => {
+    core.move(1, page(0), 1, 'eviction');
+    core.move(1, page(0), HOST, 'launch');
+    core.move(1, page(1), 1, 'launch');
+    core.move(1, page(1), HOST, 'eviction');
+    core.move(1, page(1), 1, 'launch');
+  });
+  // Page 0: host to device and back, 0. Page 1: evicted from the device and brought back to it, 1.
+  expect(run.metrics['thrash.pages']).toBe(1);
+});

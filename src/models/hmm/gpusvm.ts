@@ -238,19 +238,9 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
   }
 
   return {
+    ...process.hooks,
     deviceFaults,
-    hostFault: (page, access) => {
-      const vma = core.vmaAt(page);
-      return vma === null || process.isExplicit(vma) ? 'failed' : mm.hostFault(page, access);
-    },
-    alloc: process.alloc,
     free,
     prefetch,
-    advise: process.advise,
-    invalidate: process.invalidate,
-    finish: () => {
-      core.countOwn('pageFaults', mm.counters.faults.device);
-      core.countOwn('rangeFaults', mm.counters.rangeFaults);
-    },
   };
 }

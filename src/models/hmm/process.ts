@@ -20,7 +20,9 @@ export function rightsFor(access: Access): Rights {
   return access === ACCESS.atomic ? RIGHTS.atomic : access === ACCESS.write ? RIGHTS.write : RIGHTS.read;
 }
 
-export interface ProcessHooks extends Required<Pick<ModelHooks, 'alloc' | 'advise' | 'invalidate'>> {
+export interface Process {
+  /** What every driver on core MM does alike. */
+  readonly hooks: Required<Pick<ModelHooks, 'hostFault' | 'alloc' | 'advise' | 'invalidate' | 'finish'>>;
   free(pieces: readonly Vma[]): void;
   /** Explicit memory of a device: reachable by its owner alone, never moved. */
   isExplicit(vma: Vma): boolean;
@@ -31,7 +33,7 @@ export interface ProcessOptions {
   readonly reserve: (device: number, bytes: number) => boolean;
 }
 
-export function createProcess(core: Core, mm: LinuxMm, options: ProcessOptions): ProcessHooks {
+export function createProcess(core: Core, mm: LinuxMm, options: ProcessOptions): Process {
   /** Devices' explicit allocations: bytes taken, by allocation. */
   const explicit = new Map<number, number>();
 
@@ -107,5 +109,15 @@ export function createProcess(core: Core, mm: LinuxMm, options: ProcessOptions):
     for (let page = first; page <= last; page++) if (mm.entry(page).device > 0) mm.fault(page, false, 'kernel');
   }
 
-  return { alloc, free, advise, invalidate, isExplicit };
+  function hostFault(page: number, access: Access): 'retry' | 'failed' {
+    const vma = core.vmaAt(page);
+    return vma === null || isExplicit(vma) ? 'failed' : mm.hostFault(page, access);
+  }
+
+  function finish(): void {
+    core.countOwn('pageFaults', mm.counters.faults.device);
+    core.countOwn('rangeFaults', mm.counters.rangeFaults);
+  }
+
+  return { hooks: { hostFault, alloc, advise, invalidate, finish }, free, isExplicit };
 }

@@ -6,6 +6,7 @@
 import type { LinuxMm } from '../../replay/linux-mm.ts';
 import {
   andNotMask,
+  BLOCK_PAGES,
   countPages,
   hasPage,
   isEmptyMask,
@@ -15,8 +16,6 @@ import {
   type PageMask,
 } from '../../replay/mask.ts';
 import type { Core } from '../../replay/model.ts';
-
-const BLOCK_PAGES = 512;
 
 export interface BufferObject {
   readonly device: number;
