@@ -44,6 +44,8 @@ async function makeTrace(): Promise<{ resident: CompiledTrace; random: TraceChun
       record: Uint32Array.from({ length: CHUNK_ROWS }, (_, i) => resident.records + c * CHUNK_ROWS + i),
       op: column(new Uint8Array(CHUNK_ROWS), OP.read),
       actor: column(new Uint8Array(CHUNK_ROWS), 1),
+      // Actor 1 reads one page.
+      code: column(new Uint8Array(CHUNK_ROWS), 1 * 3 + OP.read),
       timeNs: new Float64Array(CHUNK_ROWS),
       page: Int32Array.from({ length: CHUNK_ROWS }, () => next() % PAGES),
       pages: column(new Uint16Array(CHUNK_ROWS), 1),

@@ -26,6 +26,17 @@ export const LAST_ACCESS = OP.atomic;
 /** Set in `op` of the second and later rows of one access record. */
 export const CONTINUES = 0x80;
 
+/** `code` of a row that has no dispatch byte. */
+export const NO_CODE = 255;
+/** Dispatch bytes are below this. */
+const CODES = 250;
+
+/** The dispatch byte of a row: actor and op in one, for the first row of an access if it touches exactly one page. */
+export function dispatchCode(op: number, actor: number, pages: number): number {
+  const code = actor * (LAST_ACCESS + 1) + op;
+  return pages === 1 && op <= LAST_ACCESS && code < CODES ? code : NO_CODE;
+}
+
 export type AllocationKind = 'managed' | 'system' | 'device' | 'pinned' | 'file';
 
 /** One `alloc` record (or one inferred allocation). Pages are 4 KiB page numbers of the address space. */
@@ -116,6 +127,8 @@ export interface TraceChunk {
   /** `OP` code, possibly with `CONTINUES`. */
   readonly op: Uint8Array;
   readonly actor: Uint8Array;
+  /** `dispatchCode` of the row: actor x 3 + op, or `NO_CODE`. */
+  readonly code: Uint8Array;
   readonly timeNs: Float64Array;
   /** Page id of the first page touched; for other ops the index into `events`. */
   readonly page: Int32Array;

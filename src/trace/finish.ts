@@ -5,6 +5,7 @@ import {
   type Allocation,
   type BlockLives,
   type CompiledTrace,
+  dispatchCode,
   LAST_ACCESS,
   OP,
   type TraceChunk,
@@ -101,11 +102,12 @@ function numberRows(chunks: RowChunk[], compiler: TraceCompiler, numbering: Numb
   };
 
   for (const chunk of chunks) {
-    const { rows, op, actor, page, offset, bytes, pageInBlock } = chunk;
+    const { rows, op, actor, code, page, pages, offset, bytes, pageInBlock } = chunk;
     if (pageInBlock === null) continue;
     for (let i = 0; i < rows; i++) {
       const device = actor[i] !== 0;
       actor[i] = finalActor[actor[i]];
+      code[i] = dispatchCode(op[i], actor[i], pages[i]);
       if ((op[i] & 0x7f) > LAST_ACCESS) {
         onEvent(page[i]);
         continue;

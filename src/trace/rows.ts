@@ -5,7 +5,10 @@ import type { TraceChunk } from './compiled.ts';
 const FIRST_CHUNK_ROWS = 1024;
 const CHUNK_ROWS = 65_536;
 
-/** Until page ids are known (when the trace has been read), `page` holds the block life and `pageInBlock` the page. */
+/**
+ * Until page ids are known (when the trace has been read), `page` holds the block life and `pageInBlock` the page.
+ * `code` is written with the ids: it holds the final number of the actor.
+ */
 export interface RowChunk extends TraceChunk {
   rows: number;
   pageInBlock: Uint16Array | null;
@@ -19,6 +22,7 @@ export class RowWriter {
   #record = new Uint32Array(0);
   #op = new Uint8Array(0);
   #actor = new Uint8Array(0);
+  #code = new Uint8Array(0);
   #timeNs = new Float64Array(0);
   #page = new Int32Array(0);
   #pages = new Uint16Array(0);
@@ -75,6 +79,7 @@ export class RowWriter {
     this.#record = new Uint32Array(rows);
     this.#op = new Uint8Array(rows);
     this.#actor = new Uint8Array(rows);
+    this.#code = new Uint8Array(rows);
     this.#timeNs = new Float64Array(rows);
     this.#page = new Int32Array(rows);
     this.#pages = new Uint16Array(rows);
@@ -87,6 +92,7 @@ export class RowWriter {
       record: this.#record,
       op: this.#op,
       actor: this.#actor,
+      code: this.#code,
       timeNs: this.#timeNs,
       page: this.#page,
       pages: this.#pages,

@@ -122,6 +122,9 @@ export function* cutChunks(columns: readonly Column[], chunkRows: number): Gener
       record: Uint32Array.from(part, (c) => c.record),
       op: Uint8Array.from(part, (c) => c.op),
       actor: Uint8Array.from(part, (c) => c.actor),
+      code: Uint8Array.from(part, (c) =>
+        c.op < 3 && c.pages === 1 && c.actor * 3 + c.op < 250 ? c.actor * 3 + c.op : 255,
+      ),
       timeNs: Float64Array.from(part, (c) => c.timeNs),
       page: Int32Array.from(part, (c) => c.page),
       pages: Uint16Array.from(part, (c) => c.pages),

@@ -112,6 +112,27 @@ describe('rows', () => {
     expect([...untimed.chunks()][0].thread).toBe(null);
   });
 
+  it('gives a dispatch byte to the accesses of one page', async () => {
+    // Final actors: cpu 0, gpu0 1, npu0 2. 0x1ff000 is the last page of block 0, so the third row is cut: 1 + 1 pages.
+    const trace = await compile(`
+      npu0,atomic,0x1000,4,
+      gpu0,write,0x1ff8,16,
+      gpu0,read,0x1ff000,8192,
+      cpu,write,0x3000,4,
+      gpu0,launch,,,
+      gpu0,write,0x1fff,1,`);
+    const [{ code, rows }] = [...trace.chunks()];
+    // 2 x 3 + 2; two pages; 1 x 3 + 0 and its continuation; 0 x 3 + 1; an event; 1 x 3 + 1.
+    expect([...code.subarray(0, rows)]).toEqual([8, 255, 3, 255, 1, 255, 4]);
+  });
+
+  it('gives no dispatch byte to actors beyond those that fit into 250', async () => {
+    const rows = Array.from({ length: 84 }, (_, i) => `gpu${i},write,0x0,4,\ngpu${i},read,0x0,4,`).join('\n');
+    const [{ code, rows: n }] = [...(await compile(rows)).chunks()];
+    // Actor 82 (gpu81): 247 and 246. Actor 83 (gpu82): 83 x 3 + 1 = 250 is one too many, 249 is not.
+    expect([...code.subarray(n - 6, n)]).toEqual([247, 246, 255, 249, 255, 255]);
+  });
+
   it('accepts a header without rows, with a warning', async () => {
     const trace = await compile('');
     expect(traceInfo(trace)).toMatchObject({ records: 0, accesses: 0, footprintBytes: 0, allocations: [], actors: [] });
