@@ -8,7 +8,7 @@ import { AddressSpace } from './address-space.ts';
 import type { Access } from './faults.ts';
 import type { RecordFacts } from './in-flight.ts';
 import { checkSlots } from './invariants.ts';
-import type { LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
+import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
 import { LaneRun, type PassState } from './lane-run.ts';
 import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { KINDS, Mmu } from './mmu.ts';
@@ -74,8 +74,9 @@ class Pass {
 
   private makeLane(spec: LaneSpec, i: number): LaneRun {
     const run = this.firstRun + i;
-    const { onEvent } = this.options;
-    return new LaneRun(run, spec, 1 << i, this.state, onEvent ? (event) => onEvent(run, event) : null);
+    const { onEvent, costsOf } = this.options;
+    const listener = onEvent ? (event: EventLine) => onEvent(run, event) : null;
+    return new LaneRun(run, spec, 1 << i, this.state, listener, costsOf?.(run) ?? null);
   }
 
   run(): LaneResult[] {

@@ -8,6 +8,8 @@ export class EventStream {
   trigger: string | null = null;
   batch: number | null = null;
   record = -1;
+  /** `seq` of the first line of the present call of the model. */
+  callSeq = 0;
 
   constructor(
     private readonly actors: readonly string[],
@@ -16,6 +18,11 @@ export class EventStream {
 
   get on(): boolean {
     return this.listener !== null;
+  }
+
+  /** `seq` of the next line. */
+  get nextSeq(): number {
+    return this.seq;
   }
 
   emit(

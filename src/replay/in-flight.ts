@@ -3,7 +3,7 @@
  * off, and wake-ups. docs/replay.md has the rules by the names used here.
  */
 import { ACCESS, OUTCOME } from './faults.ts';
-import { InvariantError } from './lane.ts';
+import { InvariantError, type Stop } from './lane.ts';
 import type { Machine } from './machine.ts';
 import { addPage, BLOCK_PAGES, newMask } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
@@ -97,10 +97,12 @@ export class InFlight {
     return this.pending[device].holds(id) || this.deferred[device].holds(id);
   }
 
-  stopActor(actor: number, ns: number): void {
+  /** `firstSeq`: of the first event since it was stopped. */
+  stopActor(actor: number, ns: number, kind: Stop['kind'], firstSeq: number): void {
     const { machine } = this;
     machine.delayNs[actor] += ns;
     machine.books[actor === HOST ? M['time.stall.host.ns'] : M['time.stall.device.ns']] += ns;
+    if (machine.costs !== null) machine.tellStop(actor, ns, kind, firstSeq);
     machine.limitsChanged = true;
   }
 
@@ -129,6 +131,7 @@ export class InFlight {
     const outer = machine.events.trigger;
     machine.disarmMigration();
     machine.events.trigger = trigger;
+    machine.events.callSeq = machine.events.nextSeq;
     const result = hook();
     machine.drain();
     machine.events.trigger = outer;
@@ -181,6 +184,7 @@ export class InFlight {
     const queue = this.pending[device];
     machine.clockNs = Math.max(machine.clockNs, causeNs);
     const stoppedNs = machine.clockNs;
+    const firstSeq = machine.events.nextSeq;
     machine.clockNs = Math.max(machine.clockNs, queue.timeNs[0] + machine.platform.faultLatencyNs);
     if (this.inHandOver) throw new InvariantError(this.run, queue.record[0], 'hand-over', 'nested');
     this.inHandOver = true;
@@ -212,7 +216,7 @@ export class InFlight {
     this.inHandOver = false;
     machine.events.record = outerRecord;
     this.leftNs[device] = machine.clockNs;
-    this.stopActor(device, machine.clockNs - stoppedNs);
+    this.stopActor(device, machine.clockNs - stoppedNs, 'handOver', firstSeq);
   }
 
   /** Books the outcomes and tries the touches again. True when some touch completed, failed or was put off. */
@@ -361,6 +365,7 @@ export class InFlight {
     const stalled = machine.clockNs - this.leftNs[device];
     machine.delayNs[device] += stalled;
     machine.books[M['time.stall.device.ns']] += stalled;
+    if (machine.costs !== null) machine.tellStop(device, stalled, 'putOff', machine.events.nextSeq);
     this.leftNs[device] = machine.clockNs;
     machine.limitsChanged = true;
     const waiting = this.deferred[device];

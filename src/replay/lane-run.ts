@@ -7,7 +7,7 @@ import type { AddressSpace } from './address-space.ts';
 import { ACCESS, type Access } from './faults.ts';
 import { InFlight, type RecordFacts } from './in-flight.ts';
 import { checkAfterCall } from './invariants.ts';
-import type { EventLine, LaneSpec } from './lane.ts';
+import type { CostListener, EventLine, LaneSpec } from './lane.ts';
 import { Machine } from './machine.ts';
 import { addPage, BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
@@ -43,9 +43,10 @@ export class LaneRun {
     readonly laneBit: number,
     private readonly pass: PassState,
     listener: ((event: EventLine) => void) | null,
+    costs: CostListener | null = null,
   ) {
     const { mmu, actors } = pass;
-    this.machine = new Machine(spec, actors, pass.startNs, pass.space, mmu, laneBit, listener);
+    this.machine = new Machine(spec, actors, pass.startNs, pass.space, mmu, laneBit, listener, costs);
     this.hooks = spec.model.create(this.machine, spec.parameters, spec.preset);
     this.touches = new Touches(this.machine, mmu, this.hooks, laneBit);
     this.inFlight = new InFlight(index, this.machine, mmu, this.hooks, this.touches, laneBit, (record) => {
@@ -210,6 +211,7 @@ export class LaneRun {
       this.onePage.fill(0);
       machine.pages.unsettleActor(HOST, slot, addPage(this.onePage, inBlock));
       const startNs = machine.clockNs;
+      const firstSeq = machine.events.nextSeq;
       machine.books[M['faults.host']]++;
       if (machine.residence(page) === 0) machine.books[M['faults.host.firstTouch']]++;
       machine.spend(machine.platform.host.faultNs);
@@ -219,7 +221,7 @@ export class LaneRun {
       );
       const tookNs = machine.clockNs - startNs;
       machine.events.emit('fault', HOST, page, PAGE_BYTES, startNs, tookNs, { trigger: 'hostFault' });
-      inFlight.stopActor(HOST, tookNs);
+      inFlight.stopActor(HOST, tookNs, 'hostFault', firstSeq);
       this.afterCall(facts.record);
       if (outcome === 'failed') {
         inFlight.failRecord(facts.record);
@@ -237,12 +239,15 @@ export class LaneRun {
     this.issue(event.actor, timeNs);
     if (event.op === 'sync') delayNs[HOST] = Math.max(delayNs[HOST], delayNs[event.actor]);
     const startNs = machine.clockNs;
+    const firstSeq = machine.events.nextSeq;
     if (event.op === 'copy' && !this.hooks.copy) {
       this.touchRange(event, event.sourceFirstPage, event.sourceOffsetBytes, ACCESS.read, timeNs);
       this.touchRange(event, event.firstPage, event.offsetBytes, ACCESS.write, timeNs);
     } else {
       inFlight.inContext(CONTEXT[event.op] ?? null, () => this.callHook(event, vmas));
-      if (machine.clockNs > startNs) inFlight.stopActor(event.actor, machine.clockNs - startNs);
+      if (machine.clockNs > startNs) {
+        inFlight.stopActor(event.actor, machine.clockNs - startNs, 'record', firstSeq);
+      }
     }
     machine.limitsChanged = true;
     this.afterCall(event.record);

@@ -42,11 +42,37 @@ export interface EventLine {
   readonly record: number;
 }
 
+/** A stretch of time in which an actor stood still, as `time.stall.*.ns` counts it. */
+export interface Stop {
+  readonly actor: string;
+  /**
+   * `handOver`: a device, until its pending faults were served; `putOff`: a device, for faults that were put off;
+   * `hostFault`: the CPU; `record`: whoever issued a record that is no access; `model`: whom the stack stopped.
+   */
+  readonly kind: 'handOver' | 'putOff' | 'hostFault' | 'record' | 'model';
+  /** When it ended, and how long it was. */
+  readonly endNs: number;
+  readonly ns: number;
+  /** What was done meanwhile: the events from this `seq` on. */
+  readonly firstSeq: number;
+  /** The record being issued. */
+  readonly record: number;
+}
+
+/** Told, between the events, where time went; the stops of a run add up to its stall times. */
+export interface CostListener {
+  readonly stop: (stop: Stop) => void;
+  /** More (or, where a count had run ahead, fewer) bytes of this page went over a link without migration. */
+  readonly remote: (page: number, bytes: number) => void;
+}
+
 export interface ReplayOptions {
   /** Check the invariants all along; a broken one throws `InvariantError`. */
   readonly check?: boolean;
   /** Called with each event of lane `run`. */
   readonly onEvent?: (run: number, event: EventLine) => void;
+  /** Who is told of the costs of lane `run`; wants `onEvent` too. */
+  readonly costsOf?: (run: number) => CostListener;
   /** Called now and then with the records done. */
   readonly onProgress?: (records: number) => void;
 }

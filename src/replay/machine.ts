@@ -6,7 +6,7 @@ import type { Platform } from '../platforms/platform.ts';
 import type { AddressSpace } from './address-space.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { EventStream } from './event-stream.ts';
-import type { EventLine, LaneSpec } from './lane.ts';
+import type { CostListener, EventLine, LaneSpec, Stop } from './lane.ts';
 import { Links } from './links.ts';
 import {
   BLOCK_PAGES,
@@ -72,6 +72,7 @@ export class Machine implements Core {
     /** Bit of this run in the shared words. */
     laneBit: number,
     listener: ((event: EventLine) => void) | null,
+    readonly costs: CostListener | null = null,
   ) {
     const n = actors.length;
     this.platform = spec.platform;
@@ -82,7 +83,7 @@ export class Machine implements Core {
     this.host = spec.host;
     this.parameters = { ...spec.parameters };
     this.events = new EventStream(actors, listener);
-    this.pages = new PageState(n, spec.model.atomics === true, space, mmu, laneBit, this.books);
+    this.pages = new PageState(n, spec.model.atomics === true, space, mmu, laneBit, this.books, costs);
     this.memory = new DeviceMemory(this.capacityBytes);
     this.links = new Links(n, spec.platform);
     this.clockNs = startNs;
@@ -112,8 +113,15 @@ export class Machine implements Core {
     const whole = Math.round(ns);
     this.delayNs[actor] += whole;
     this.books[actor === HOST ? M['time.stall.host.ns'] : M['time.stall.device.ns']] += whole;
+    if (this.costs !== null) this.tellStop(actor, whole, 'model', this.events.callSeq);
     this.revisit[actor] = 1;
     this.limitsChanged = true;
+  }
+
+  /** Only with someone to tell. */
+  tellStop(actor: number, ns: number, kind: Stop['kind'], firstSeq: number): void {
+    const { record } = this.events;
+    this.costs?.stop({ actor: this.actors[actor], kind, endNs: this.clockNs, ns, firstSeq, record });
   }
 
   wakeAt(timeNs: number, token: number): void {

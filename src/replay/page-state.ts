@@ -5,6 +5,7 @@
  * Whatever changes a mapping or a residence calls `unsettle` first.
  */
 import type { AddressSpace } from './address-space.ts';
+import type { CostListener } from './lane.ts';
 import { BLOCK_PAGES, MASK_WORDS, newMask, type PageMask, popcount32 } from './mask.ts';
 import { M } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
@@ -38,6 +39,7 @@ export class PageState {
     private readonly mmu: Mmu,
     private readonly laneBit: number,
     private readonly books: Float64Array,
+    private readonly costs: CostListener | null,
   ) {
     this.residentPages = new Float64Array(locations);
     this.peakResidentPages = new Float64Array(locations);
@@ -158,6 +160,7 @@ export class PageState {
     const { books, mmu } = this;
     books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] += sign * mmu.touches[actor][id];
     books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += sign * mmu.bytes[actor][id];
+    this.costs?.remote(this.space.pageOf(id), sign * mmu.bytes[actor][id]);
   }
 
   /** End of the trace: what the running counts hold of this block is booked. */

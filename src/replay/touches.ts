@@ -42,8 +42,7 @@ export class Touches {
     }
     if ((machine.pages.resident[actor][word] & bit) !== 0 || machine.pages.residenceAt(word, bit) === 0) return true;
     if ((machine.pages.remoteSettled[actor][word] & bit) !== 0) return true;
-    machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]++;
-    machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] += bytes;
+    this.bookRemote(actor, slot, inBlock, bytes, 1);
     if (actor === HOST || machine.pages.counterLeft[actor][slot] === 0) return true;
     if (--machine.pages.counterLeft[actor][slot] === 0) this.notifyCounter(actor, slot, inBlock);
     return false;
@@ -75,8 +74,7 @@ export class Touches {
       mmu.startCounting(actor);
       machine.pages.remoteSettled[actor][word] |= bit;
       machine.pages.bookRemote(actor, id, -1);
-      machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]--;
-      machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] -= bytes;
+      this.bookRemote(actor, slot, inBlock, bytes, -1);
     }
     const kinds = mmu.tellsAtomics ? KINDS : KINDS - 1;
     for (let access = 0; access < kinds; access++) {
@@ -87,10 +85,18 @@ export class Touches {
   /** A settled touch that the pass does not count: only a remote one has to be booked here. */
   bookSettled(actor: number, id: number, bytes: number): void {
     const { machine } = this;
+    const slot = machine.space.idSlot[id];
     const inBlock = machine.space.idInBlock[id];
-    const word = machine.space.idSlot[id] * MASK_WORDS + (inBlock >> 5);
+    const word = slot * MASK_WORDS + (inBlock >> 5);
     if ((machine.pages.remoteSettled[actor][word] & (1 << (inBlock & 31))) === 0) return;
-    machine.books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']]++;
-    machine.books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] += bytes;
+    this.bookRemote(actor, slot, inBlock, bytes, 1);
+  }
+
+  /** One touch more, or less. */
+  private bookRemote(actor: number, slot: number, inBlock: number, bytes: number, sign: 1 | -1): void {
+    const { books, costs, space } = this.machine;
+    books[actor === HOST ? M['remote.host.accesses'] : M['remote.device.accesses']] += sign;
+    books[actor === HOST ? M['remote.host.bytes'] : M['remote.device.bytes']] += sign * bytes;
+    costs?.remote(space.slotBlock[slot] * BLOCK_PAGES + inBlock, sign * bytes);
   }
 }
