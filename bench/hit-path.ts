@@ -62,8 +62,9 @@ export const tasks = {
     const start = await startTrace(START[placement]);
     const bytes = readFileSync(path);
     const chunks = touchChunks(new Int32Array(bytes.buffer, bytes.byteOffset, touches), start.records);
-    const set = SETTINGS[placement];
-    const plan = await planRuns({ models: ['uvm'], platform: 'zero', set });
+    // The hit path knows no model: local memory takes the one that gets there soonest.
+    const models = [placement === 'local' ? 'gmem' : 'uvm'];
+    const plan = await planRuns({ models, platform: 'zero', set: SETTINGS[placement] });
     const [{ spec }] = runsOf(plan, start);
     let begin = process.cpuUsage();
     let seconds = 0;
