@@ -33,18 +33,18 @@ export function ratios(samples: readonly Values[], base: readonly Values[], fiel
   return column(samples, field).map((value, round) => value / over[round]);
 }
 
-export interface Limit {
-  readonly atMost?: number;
-  readonly atLeast?: number;
-}
+/** A bound, or only the direction in which values get worse. */
+export type Limit =
+  | { readonly atMost: number }
+  | { readonly atLeast: number }
+  | { readonly better: 'lower' | 'higher' };
 
 /** Median and worst with the limit that they are held to; the worst is the one farthest on the bad side. */
 export function judged(values: readonly number[], limit: Limit, digits = 2): [string, string, string] {
-  const { atMost, atLeast } = limit;
-  const worst = atLeast === undefined ? Math.max(...values) : Math.min(...values);
-  const sign = atLeast === undefined ? '<=' : '>=';
-  const bound = atMost ?? atLeast;
-  return [median(values).toFixed(digits), worst.toFixed(digits), bound === undefined ? '' : `${sign} ${bound}`];
+  const lower = 'atMost' in limit || ('better' in limit && limit.better === 'lower');
+  const worst = lower ? Math.max(...values) : Math.min(...values);
+  const bound = 'atMost' in limit ? `<= ${limit.atMost}` : 'atLeast' in limit ? `>= ${limit.atLeast}` : '';
+  return [median(values).toFixed(digits), worst.toFixed(digits), bound];
 }
 
 /** How fast `y` grows with `x`: the exponent of a power law through the points (least squares of the logarithms). */

@@ -17,7 +17,8 @@ test('ratios pair the launches of a round', () => {
 test('the worst is the largest under a ceiling and the smallest over a floor', () => {
   expect(judged([1, 3, 2], { atMost: 2 })).toEqual(['2.00', '3.00', '<= 2']);
   expect(judged([1, 3, 2], { atLeast: 5 }, 1)).toEqual(['2.0', '1.0', '>= 5']);
-  expect(judged([1, 3, 2], {}, 0)).toEqual(['2', '3', '']);
+  expect(judged([1, 3, 2], { better: 'lower' }, 0)).toEqual(['2', '3', '']);
+  expect(judged([1, 3, 2], { better: 'higher' }, 0)).toEqual(['2', '1', '']);
 });
 
 test('exponent of a power law', () => {

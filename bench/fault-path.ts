@@ -1,0 +1,173 @@
+/** Touches that fault: faults and moved pages a second of CPU time in one run, and what the heap does meanwhile. */
+
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers/promises';
+import { replay } from '../src/replay/engine.ts';
+import { planRuns, runsOf } from '../src/replay/plan.ts';
+import type { CompiledTrace } from '../src/trace/compiled.ts';
+import { type Benchmark, type Context, cpuSeconds, interleaved, launch, type Sample } from './harness.ts';
+import { column, judged, median, type Table } from './table.ts';
+import { CHUNK_ROWS, PAGE_BYTES, pagesOf, startTrace, touchChunks } from './traces.ts';
+
+export interface FaultingReplay {
+  readonly model: string;
+  /** Footprint, written by the CPU at first. */
+  readonly pages: number;
+  /** Reads of one page each by devices in turn, uniformly random. */
+  readonly touches: number;
+  readonly oversub: number | 'none';
+  readonly runs?: number;
+  readonly devices?: number;
+  /** Look at the heap in the middle and at the end, after a forced collection: needs --expose-gc. */
+  readonly collect?: boolean;
+}
+
+const MINOR = 1;
+
+export const tasks = {
+  async replay({ model, pages, touches, oversub, runs = 1, devices = 1, collect }: FaultingReplay): Promise<Sample> {
+    const start = await startTrace({ pages, writer: 'cpu', devices });
+    const chunks = touchChunks(pagesOf('random', pages, touches), start.records, devices);
+    const plan = await planRuns({ models: [model], platform: 'zero', oversub: [oversub] });
+    let begin = process.cpuUsage();
+    let beginMs = 0;
+    let halfway = { heapBytes: 0, columnBytes: 0 };
+    const trace: CompiledTrace = {
+      ...start,
+      records: start.records + touches,
+      livePeakBytes: start.livePeakBytes.map((_, actor) => (actor === 0 ? 0 : pages * PAGE_BYTES)),
+      *chunks() {
+        yield* start.chunks();
+        // The engine is one chunk behind what it asks for.
+        yield chunks[0];
+        begin = process.cpuUsage();
+        beginMs = performance.now();
+        for (let i = 1; i < chunks.length; i++) {
+          if (collect === true && i === chunks.length >> 1) halfway = memory();
+          yield chunks[i];
+        }
+        if (collect === true) end = memory();
+      },
+    };
+    let end = halfway;
+    const [{ spec }] = runsOf(plan, trace);
+    const scavengesMs: number[] = [];
+    const observer = new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) {
+        if ((entry as unknown as { detail: { kind: number } }).detail.kind === MINOR) scavengesMs.push(entry.startTime);
+      }
+    });
+    observer.observe({ entryTypes: ['gc'] });
+    const specs = Array.from({ length: runs }, () => spec);
+    const [{ metrics }] = replay(trace, specs);
+    const seconds = cpuSeconds(begin);
+    const endMs = performance.now();
+    // Entries arrive between tasks of the event loop.
+    await setImmediate();
+    await setImmediate();
+    observer.disconnect();
+    const faults = metrics['faults.device'] ?? 0;
+    const moved = ['h2d', 'd2h', 'd2d'].reduce((sum, way) => sum + (metrics[`migration.${way}.pages`] ?? 0), 0);
+    return {
+      cpuSeconds: seconds,
+      faults,
+      moved,
+      millionFaultsPerSecond: faults / seconds / 1e6,
+      millionPagesPerSecond: moved / seconds / 1e6,
+      scavenges: scavengesMs.filter((at) => at >= beginMs && at <= endMs).length,
+      heapHalfwayBytes: halfway.heapBytes,
+      heapEndBytes: end.heapBytes,
+      columnsHalfwayBytes: halfway.columnBytes,
+      columnsEndBytes: end.columnBytes,
+    };
+  },
+};
+
+function memory(): { heapBytes: number; columnBytes: number } {
+  if (globalThis.gc === undefined) throw new Error('start node with --expose-gc');
+  globalThis.gc();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return { heapBytes: heapUsed, columnBytes: arrayBuffers };
+}
+
+interface Stack {
+  readonly model: string;
+  /** What the target of the stack counts. */
+  readonly unit: 'millionFaultsPerSecond' | 'millionPagesPerSecond';
+  readonly pages: number;
+  readonly touches: number;
+  readonly atLeast?: number;
+}
+
+/** Stacks that never evict fault once a page, so these get more pages; those that move 2 MiB get fewer touches. */
+const STACKS: readonly Stack[] = [
+  { model: 'hmm:nouveau', unit: 'millionFaultsPerSecond', pages: 1 << 21, touches: 1 << 21, atLeast: 5 },
+  { model: 'hmm:dmirror', unit: 'millionFaultsPerSecond', pages: 1 << 21, touches: 1 << 21 },
+  { model: 'gmem', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
+  { model: 'uvm', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
+  { model: 'kfd', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
+];
+
+async function run(context: Context): Promise<{ tables: Table[] }> {
+  const shrink = context.quick ? 8 : 1;
+  const replayOf = ({ model, pages, touches }: Stack, collect: boolean) => {
+    // Twice a chunk at least: the heap is looked at between chunks.
+    const size: FaultingReplay = {
+      model,
+      pages: pages / shrink,
+      touches: Math.max(touches / shrink, CHUNK_ROWS),
+      oversub: 2,
+    };
+    return () =>
+      collect
+        ? launch(context, 'fault-path', 'replay', { ...size, touches: size.touches * 2, collect }, ['--expose-gc'])
+        : launch(context, 'fault-path', 'replay', size);
+  };
+  const timed = Object.fromEntries(STACKS.map((stack) => [stack.model, replayOf(stack, false)]));
+  const collected = Object.fromEntries(STACKS.map((stack) => [stack.model, replayOf(stack, true)]));
+  const times = await interleaved(context, timed);
+  const heaps = await interleaved(context, collected);
+  const rates = STACKS.map(({ model, unit, atLeast }) => {
+    const samples = times[model];
+    const middle = (field: string, digits: number): string => median(column(samples, field)).toFixed(digits);
+    return [
+      model,
+      middle('faults', 0),
+      middle('moved', 0),
+      middle('cpuSeconds', 2),
+      unit === 'millionFaultsPerSecond' ? 'M faults/s' : 'M pages/s',
+      ...judged(column(samples, unit), atLeast === undefined ? { better: 'higher' } : { atLeast }, 1),
+    ];
+  });
+  const heap = STACKS.map(({ model }) => {
+    const middle = (field: string): number => median(column(heaps[model], field));
+    const mib = (field: string): string => (middle(field) / 2 ** 20).toFixed(2);
+    const perMillion = column(times[model], 'scavenges').map((n, i) => (n / times[model][i].faults) * 1e6);
+    return [
+      model,
+      mib('heapHalfwayBytes'),
+      mib('heapEndBytes'),
+      (middle('heapEndBytes') / middle('heapHalfwayBytes')).toFixed(3),
+      (middle('columnsEndBytes') / middle('columnsHalfwayBytes')).toFixed(3),
+      median(perMillion).toFixed(1),
+    ];
+  });
+  return {
+    tables: [
+      {
+        title: 'Faults, random reads at oversubscription 2, one run',
+        columns: ['stack', 'faults', 'pages moved', 'CPU s', 'unit', 'median', 'worst', 'limit'],
+        rows: rates,
+        note: `Medians of ${context.rounds} launches; the platform is \`zero\`. CPU time of everything after the CPU has written the memory, hits included.`,
+      },
+      {
+        title: 'Heap in the middle and at the end of a replay of twice the touches',
+        columns: ['stack', 'MiB halfway', 'MiB at the end', 'ratio', 'ratio of typed arrays', 'scavenges a M faults'],
+        rows: heap,
+        note: 'After a forced collection; scavenges as counted in the launches of the table above.',
+      },
+    ],
+  };
+}
+
+export const benchmark: Benchmark = { title: 'touches that fault', run };
