@@ -1,0 +1,65 @@
+/** The command line from a packed text trace to the report, beside unpacking and reading the same file: wall time. */
+
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { compileTraceFile } from '../src/trace/index.ts';
+import { type Benchmark, type Context, cpuSeconds, interleaved, launch, launchCli, type Sample } from './harness.ts';
+import { column, judged, median, ratios, type Table } from './table.ts';
+import { layers, writeTrace } from './traces.ts';
+
+const FOOTPRINT_BYTES = 2 ** 29;
+const MODELS = 'gmem,uvm,kfd,hmm';
+const RATIOS = 'none,1.25,1.5,2';
+
+export const tasks = {
+  async gunzip(path: string): Promise<Sample> {
+    let bytes = 0;
+    await pipeline(createReadStream(path), createGunzip({ chunkSize: 1 << 18 }), async (unpacked) => {
+      for await (const piece of unpacked as AsyncIterable<Buffer>) bytes += piece.length;
+    });
+    return { ...spent(), bytes };
+  },
+
+  async read(path: string): Promise<Sample> {
+    const { records } = await compileTraceFile(path);
+    return { ...spent(), records };
+  },
+};
+
+/** From the start of the process. */
+const spent = () => ({ wallSeconds: performance.now() / 1000, cpuSeconds: cpuSeconds() });
+
+async function run(context: Context): Promise<{ tables: Table[] }> {
+  const rows = context.quick ? 500_000 : 10_000_000;
+  const path = join(context.folder, 'layers.csv.gz');
+  await writeTrace(path, layers(rows, FOOTPRINT_BYTES));
+  const samples = await interleaved(context, {
+    gunzip: () => launch(context, 'whole-job', 'gunzip', path),
+    read: () => launch(context, 'whole-job', 'read', path),
+    run: () => launchCli(context, ['run', path, '-m', MODELS, '--oversub', RATIOS, '--jobs', '2', '--quiet']),
+  });
+  const row = (what: string, name: keyof typeof samples, limit: { atMost: number } | { better: 'lower' }): string[] => [
+    what,
+    median(column(samples[name], 'wallSeconds')).toFixed(2),
+    median(column(samples[name], 'cpuSeconds')).toFixed(2),
+    ...judged(ratios(samples[name], samples.read, 'wallSeconds'), limit),
+  ];
+  return {
+    tables: [
+      {
+        title: 'A whole job: four stacks at four sizes, 2 threads',
+        columns: ['what', 'wall s', 'CPU s', 'wall / reading, median', 'worst', 'limit'],
+        rows: [
+          row('unpack', 'gunzip', { better: 'lower' }),
+          row('unpack, decode, compile', 'read', { better: 'lower' }),
+          row('`run`', 'run', { atMost: 1.5 }),
+        ],
+        note: `${rows} rows, ${FOOTPRINT_BYTES / 2 ** 20} MiB: 32 layers visited in turn, random touches within one. ${context.rounds} launches each, from start to end of the process.`,
+      },
+    ],
+  };
+}
+
+export const benchmark: Benchmark = { title: 'from a packed text trace to the report', run };
