@@ -1,6 +1,8 @@
 /** Reading and compiling traces. */
 
 import { basename } from 'node:path';
+import { isCompiledFile, openCompiled } from './arrow/read.ts';
+import { spoolCompiled } from './arrow/spool.ts';
 import type { CompiledTrace } from './compiled.ts';
 import { TraceCompiler } from './compiler.ts';
 import { TraceError } from './errors.ts';
@@ -8,6 +10,7 @@ import { finishTrace } from './finish.ts';
 import { detectFormat, formatNamed, type TraceFormat, traceFormats } from './format.ts';
 import { openSource, type Progress, sourceOfText, type TraceSource } from './source.ts';
 
+export { closeCompiled } from './arrow/read.ts';
 export { TraceError } from './errors.ts';
 export { type TraceFormat, traceFormats } from './format.ts';
 export { type TraceInfo, traceInfo } from './info.ts';
@@ -34,6 +37,7 @@ export async function openTrace(path: string, options: OpenOptions = {}): Promis
 }
 
 async function chooseFormat(source: TraceSource, name: string | undefined): Promise<TraceFormat> {
+  if (name !== undefined && source.compiled) failOnFormat(source.file, name);
   if (name === undefined) return detectFormat(source.head);
   const format = await formatNamed(name);
   if (format !== null) return format;
@@ -42,13 +46,22 @@ async function chooseFormat(source: TraceSource, name: string | undefined): Prom
 }
 
 export async function compileTrace({ name, format, source }: OpenedTrace): Promise<CompiledTrace> {
+  if (source.compiled) return spoolCompiled(source);
   const compiler = new TraceCompiler(source.file);
   await format.read(source, compiler);
   return finishTrace(compiler, name, source.sha256());
 }
 
+/** A trace file of any kind; the rows of a compiled one stay in the file. */
 export async function compileTraceFile(path: string, options: OpenOptions = {}): Promise<CompiledTrace> {
-  return compileTrace(await openTrace(path, options));
+  if (path === '-' || !isCompiledFile(path)) return compileTrace(await openTrace(path, options));
+  if (options.format !== undefined) failOnFormat(path, options.format);
+  return openCompiled(path);
+}
+
+function failOnFormat(file: string, format: string): never {
+  const message = `is a compiled trace, not text of the format ${JSON.stringify(format)}; leave --trace-format out`;
+  throw new TraceError(file, null, message);
 }
 
 /** For tests and the library: a whole trace as text (or bytes, gzip too). */

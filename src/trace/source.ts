@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { isCompiled } from './arrow/read.ts';
 import { TraceError } from './errors.ts';
 
 const CHUNK_BYTES = 256 * 1024;
@@ -23,7 +24,10 @@ export interface TraceSource {
   readonly file: string;
   /** The beginning of the uncompressed content, for finding the format. */
   readonly head: Buffer;
+  /** A compiled trace: for `bytes`, where text is for `lines`. */
+  readonly compiled: boolean;
   lines(): AsyncGenerator<Lines>;
+  bytes(): AsyncGenerator<Buffer>;
   /** Of the uncompressed bytes; valid when `lines` has ended. */
   sha256(): string;
 }
@@ -88,13 +92,19 @@ async function sourceOf(file: string, raw: AsyncIterable<Buffer>): Promise<Trace
   const gzip = packed.head.length >= 2 && packed.head[0] === 0x1f && packed.head[1] === 0x8b;
   const plain = gzip ? gunzip(packed.all()) : packed.all();
   const { head, all } = await peek(file, plain, 4096);
-  const binary = binaryContent(head);
+  const compiled = isCompiled(head);
+  if (compiled && gzip) {
+    throw new TraceError(file, null, 'is a compiled trace inside gzip, which cannot be read in place: unpack it first');
+  }
+  const binary = compiled ? null : binaryContent(head);
   if (binary !== null) throw new TraceError(file, null, binary);
   const hash = createHash('sha256');
   let sha256 = '';
   return {
     file,
     head,
+    compiled,
+    bytes: all,
     async *lines() {
       yield* wholeLines(file, all(), hash);
       sha256 = hash.digest('hex');
