@@ -97,11 +97,12 @@ export class InFlight {
     return this.pending[device].holds(id) || this.deferred[device].holds(id);
   }
 
-  /** `firstSeq`: of the first event since it was stopped. */
+  /** Ends the stop that began `ns` ago with `stops.begin()`. `firstSeq`: of the first event since then. */
   stopActor(actor: number, ns: number, kind: Stop['kind'], firstSeq: number): void {
     const { machine } = this;
     machine.delayNs[actor] += ns;
     machine.books[actor === HOST ? M['time.stall.host.ns'] : M['time.stall.device.ns']] += ns;
+    machine.stops.end();
     if (machine.costs !== null) machine.tellStop(actor, ns, kind, firstSeq);
     machine.limitsChanged = true;
   }
@@ -185,7 +186,8 @@ export class InFlight {
     machine.clockNs = Math.max(machine.clockNs, causeNs);
     const stoppedNs = machine.clockNs;
     const firstSeq = machine.events.nextSeq;
-    machine.clockNs = Math.max(machine.clockNs, queue.timeNs[0] + machine.platform.faultLatencyNs);
+    machine.stops.begin();
+    machine.passUntil(queue.timeNs[0] + machine.platform.faultLatencyNs, 'faultService');
     if (this.inHandOver) throw new InvariantError(this.run, queue.record[0], 'hand-over', 'nested');
     this.inHandOver = true;
     const outerRecord = machine.events.record;
@@ -365,6 +367,7 @@ export class InFlight {
     const stalled = machine.clockNs - this.leftNs[device];
     machine.delayNs[device] += stalled;
     machine.books[M['time.stall.device.ns']] += stalled;
+    machine.stops.book(stalled, 'wait');
     if (machine.costs !== null) machine.tellStop(device, stalled, 'putOff', machine.events.nextSeq);
     this.leftNs[device] = machine.clockNs;
     machine.limitsChanged = true;

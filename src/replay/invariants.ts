@@ -2,7 +2,7 @@
 import { InvariantError } from './lane.ts';
 import type { LaneRun } from './lane-run.ts';
 import { BLOCK_PAGES, MASK_WORDS, PAGE_BYTES, popcount32 } from './mask.ts';
-import { BY_TRIGGER, M, TRIGGERS } from './metrics.ts';
+import { BY_CAUSE, BY_TRIGGER, M, SPENT_ON, TRIGGERS } from './metrics.ts';
 
 /** Cheap checks of the books: memory within capacity, bytes and faults add up. */
 export function checkAfterCall(lane: LaneRun, record: number): void {
@@ -29,6 +29,11 @@ export function checkAfterCall(lane: LaneRun, record: number): void {
   let byTrigger = 0;
   for (const trigger of TRIGGERS) byTrigger += books[BY_TRIGGER[trigger]];
   if (moved !== byTrigger) broken('bytes by trigger add up', `${moved} moved, ${byTrigger} by trigger`);
+  const stoppedNs = books[M['time.stall.device.ns']] + books[M['time.stall.host.ns']];
+  let byCauseNs = 0;
+  for (const cause of SPENT_ON) byCauseNs += books[BY_CAUSE[cause]];
+  if (stoppedNs !== byCauseNs) broken('time by cause adds up', `${stoppedNs} ns stopped, ${byCauseNs} ns by cause`);
+  if (machine.stops.makingRoom) broken('room is made within a call', 'beginMakingRoom without endMakingRoom');
   const outcomes =
     books[M['faults.device']] + books[M['faults.duplicate']] + books[M['faults.stale']] + books[M['faults.deferred']];
   if (books[M['faults.deviceRaw']] !== outcomes) {

@@ -212,9 +212,10 @@ export class LaneRun {
       machine.pages.unsettleActor(HOST, slot, addPage(this.onePage, inBlock));
       const startNs = machine.clockNs;
       const firstSeq = machine.events.nextSeq;
+      machine.stops.begin();
       machine.books[M['faults.host']]++;
       if (machine.residence(page) === 0) machine.books[M['faults.host.firstTouch']]++;
-      machine.spend(machine.platform.host.faultNs);
+      machine.spend(machine.platform.host.faultNs, 'faultService');
       const outcome = inFlight.inContext(
         'hostFault',
         () => this.hooks.hostFault?.(page, access, facts.record) ?? 'failed',
@@ -244,6 +245,7 @@ export class LaneRun {
       this.touchRange(event, event.sourceFirstPage, event.sourceOffsetBytes, ACCESS.read, timeNs);
       this.touchRange(event, event.firstPage, event.offsetBytes, ACCESS.write, timeNs);
     } else {
+      machine.stops.begin();
       inFlight.inContext(CONTEXT[event.op] ?? null, () => this.callHook(event, vmas));
       if (machine.clockNs > startNs) {
         inFlight.stopActor(event.actor, machine.clockNs - startNs, 'record', firstSeq);

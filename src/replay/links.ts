@@ -4,14 +4,23 @@ import { PAGE_BYTES } from './mask.ts';
 import { HOST } from './model.ts';
 
 export class Links {
-  /** When each (from, to) link, and each zeroing engine (at, at), is free of queued work. */
-  private readonly freeNs: Float64Array;
+  /** When each link is free of queued work. Index: from * locations + to; (at, at) is the engine that zeroes memory. */
+  readonly freeNs: Float64Array;
+  /** What evictions, and what all else, have put on each link since it was last free. */
+  private readonly evictionNs: Float64Array;
+  private readonly otherNs: Float64Array;
 
   constructor(
     private readonly locations: number,
     private readonly platform: Platform,
   ) {
     this.freeNs = new Float64Array(locations * locations);
+    this.evictionNs = new Float64Array(locations * locations);
+    this.otherNs = new Float64Array(locations * locations);
+  }
+
+  index(from: number, to: number): number {
+    return from * this.locations + to;
   }
 
   speedOf(from: number, to: number): LinkSpeed {
@@ -20,8 +29,9 @@ export class Links {
   }
 
   /** Puts `ns` of work on the link and gives its start, no earlier than `nowNs`. */
-  occupy(from: number, to: number, ns: number, nowNs: number): number {
-    const link = from * this.locations + to;
+  occupy(from: number, to: number, ns: number, nowNs: number, evicts: boolean): number {
+    const link = this.index(from, to);
+    this.put(link, ns, nowNs, evicts);
     const startNs = Math.max(nowNs, this.freeNs[link]);
     this.freeNs[link] = startNs + ns;
     return startNs;
@@ -31,20 +41,43 @@ export class Links {
    * A copy over the host: it starts when both links are free; the first leg's link is free again when the last leg of
    * the last piece begins.
    */
-  occupyStaged(from: number, to: number, ns: number, lastLegNs: number, nowNs: number): number {
-    const first = from * this.locations + HOST;
-    const second = HOST * this.locations + to;
+  occupyStaged(from: number, to: number, ns: number, lastLegNs: number, nowNs: number, evicts: boolean): number {
+    const first = this.index(from, HOST);
+    const second = this.index(HOST, to);
+    this.put(first, ns, nowNs, evicts);
+    this.put(second, ns, nowNs, evicts);
     const startNs = Math.max(nowNs, this.freeNs[first], this.freeNs[second]);
     this.freeNs[first] = startNs + ns - lastLegNs;
     this.freeNs[second] = startNs + ns;
     return startNs;
   }
 
-  /** When all queued work is done. */
-  get idleNs(): number {
-    let idle = 0;
-    for (let i = 0; i < this.freeNs.length; i++) if (this.freeNs[i] > idle) idle = this.freeNs[i];
-    return idle;
+  private put(link: number, ns: number, nowNs: number, evicts: boolean): void {
+    if (this.freeNs[link] <= nowNs) this.evictionNs[link] = this.otherNs[link] = 0;
+    if (evicts) this.evictionNs[link] += ns;
+    else this.otherNs[link] += ns;
+  }
+
+  /** Of a wait for the link to be free: what is due to evictions. */
+  evictionShare(link: number, waitNs: number): number {
+    const evictionNs = this.evictionNs[link];
+    if (evictionNs === 0) return 0;
+    const otherNs = this.otherNs[link];
+    return otherNs === 0 ? waitNs : Math.floor((waitNs * evictionNs) / (evictionNs + otherNs));
+  }
+
+  /** The link that a staged copy waits for. */
+  laterLeg(from: number, to: number): number {
+    const first = this.index(from, HOST);
+    const second = this.index(HOST, to);
+    return this.freeNs[second] > this.freeNs[first] ? second : first;
+  }
+
+  /** The link whose queued work ends last. */
+  lastBusy(): number {
+    let last = 0;
+    for (let i = 1; i < this.freeNs.length; i++) if (this.freeNs[i] > this.freeNs[last]) last = i;
+    return last;
   }
 }
 

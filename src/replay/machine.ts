@@ -19,7 +19,7 @@ import {
   PAGE_BYTES,
   type PageMask,
 } from './mask.ts';
-import { M, METRIC_COUNT, type Trigger } from './metrics.ts';
+import { M, METRIC_COUNT, type SpentOn, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import {
   type Core,
@@ -33,6 +33,7 @@ import {
 } from './model.ts';
 import { Mover } from './mover.ts';
 import { firstPageOf, PageState } from './page-state.ts';
+import { StopBooks } from './stop-books.ts';
 import { Timers } from './timers.ts';
 
 export class Machine implements Core {
@@ -49,6 +50,7 @@ export class Machine implements Core {
   readonly pages: PageState;
   readonly memory: DeviceMemory;
   readonly links: Links;
+  readonly stops: StopBooks;
 
   clockNs: number;
   readonly delayNs: Float64Array;
@@ -86,6 +88,7 @@ export class Machine implements Core {
     this.pages = new PageState(n, spec.model.atomics === true, space, mmu, laneBit, this.books, costs);
     this.memory = new DeviceMemory(this.capacityBytes);
     this.links = new Links(n, spec.platform);
+    this.stops = new StopBooks(this.books);
     this.clockNs = startNs;
     this.delayNs = new Float64Array(n);
     this.revisit = new Uint8Array(n);
@@ -97,22 +100,50 @@ export class Machine implements Core {
     return this.clockNs;
   }
 
-  spend(ns: number): void {
-    if (this.platform.timeless !== true) this.clockNs += Math.round(ns);
+  /** Whole nanoseconds that the clock moves by. */
+  pass(ns: number, cause: SpentOn): void {
+    this.clockNs += ns;
+    this.stops.pass(ns, cause);
+  }
+
+  passUntil(timeNs: number, cause: SpentOn): void {
+    if (timeNs > this.clockNs) this.pass(timeNs - this.clockNs, cause);
+  }
+
+  spend(ns: number, cause: SpentOn = 'faultService'): void {
+    if (this.platform.timeless !== true) this.pass(Math.round(ns), cause);
   }
 
   waitUntil(timeNs: number): void {
-    this.clockNs = Math.max(this.clockNs, Math.round(timeNs));
+    this.passUntil(Math.round(timeNs), 'wait');
   }
 
   drain(): void {
-    this.clockNs = Math.max(this.clockNs, this.links.idleNs);
+    this.waitForLink(this.links.lastBusy());
   }
 
-  stall(actor: number, ns: number): void {
+  /** Until the link is free; part of that may be for what evictions have put on it. */
+  waitForLink(link: number): void {
+    const waitNs = this.links.freeNs[link] - this.clockNs;
+    if (waitNs <= 0) return;
+    const evictionNs = this.links.evictionShare(link, waitNs);
+    this.pass(evictionNs, 'eviction');
+    this.pass(waitNs - evictionNs, 'transfer');
+  }
+
+  beginMakingRoom(): void {
+    this.stops.rooms++;
+  }
+
+  endMakingRoom(): void {
+    this.stops.rooms--;
+  }
+
+  stall(actor: number, ns: number, cause: SpentOn = 'wait'): void {
     const whole = Math.round(ns);
     this.delayNs[actor] += whole;
     this.books[actor === HOST ? M['time.stall.host.ns'] : M['time.stall.device.ns']] += whole;
+    this.stops.book(whole, cause);
     if (this.costs !== null) this.tellStop(actor, whole, 'model', this.events.callSeq);
     this.revisit[actor] = 1;
     this.limitsChanged = true;
@@ -243,11 +274,11 @@ export class Machine implements Core {
 
   tlbInvalidate(_device: number): void {
     this.books[M['tlb.invalidations']]++;
-    this.spend(this.platform.device.tlbInvalidateNs);
+    this.spend(this.platform.device.tlbInvalidateNs, 'mapping');
   }
 
   hostShootdown(): void {
-    this.spend(this.platform.host.tlbShootdownNs);
+    this.spend(this.platform.host.tlbShootdownNs, 'mapping');
   }
 
   // --- device memory ---------------------------------------------------------------------------------------------

@@ -22,6 +22,13 @@ export const TRIGGERS = [
 ] as const;
 export type Trigger = (typeof TRIGGERS)[number];
 
+/** What stops an actor, or stretches its accesses: docs/replay.md, Time by cause. */
+export const CAUSES = ['faultService', 'transfer', 'mapping', 'remote', 'eviction', 'wait'] as const;
+export type Cause = (typeof CAUSES)[number];
+/** Remote accesses do not stop anybody: their time is worked out at the end. */
+export type SpentOn = Exclude<Cause, 'remote'>;
+export const SPENT_ON = CAUSES.filter((cause): cause is SpentOn => cause !== 'remote');
+
 const count = (direction: Direction, definition: string): MetricSpec => ({ unit: 'count', direction, definition });
 const pages = (direction: Direction, definition: string): MetricSpec => ({ unit: 'pages', direction, definition });
 const bytes = (direction: Direction, definition: string): MetricSpec => ({ unit: 'bytes', direction, definition });
@@ -94,6 +101,18 @@ const DICTIONARY = {
   'time.total.ns': ns('lower', 'modelled time of the run'),
   'time.stall.device.ns': ns('lower', 'sum over devices of the time stopped for their faults and driver work'),
   'time.stall.host.ns': ns('lower', 'time the CPU was stopped for its faults and driver work'),
+  'time.by.faultService.ns': ns(
+    'lower',
+    'of the stops: fault latency, CPU traps, driver work of faults and calls. All time.by.* = time.stall.device.ns + time.stall.host.ns + time.by.remote.ns',
+  ),
+  'time.by.transfer.ns': ns('lower', 'of the stops: copies, zero-fill and waiting for them, eviction apart'),
+  'time.by.mapping.ns': ns('lower', 'of the stops: page-table writes, TLB invalidations, CPU unmapping and shootdowns'),
+  'time.by.remote.ns': ns(
+    'lower',
+    'bytes of remote accesses / speed of single accesses over the link; part of time.total.ns, of no stop',
+  ),
+  'time.by.eviction.ns': ns('lower', 'of the stops: making room in device memory, its copies and mapping included'),
+  'time.by.wait.ns': ns('lower', 'of the stops: throttled, put off, or waiting for a given time or a lock'),
   'time.link.busy.ns': ns('lower', 'sum over links of the time they moved data'),
   slowdown: ratio('lower', 'time.total.ns / time.ideal.ns; null when the ideal is 0'),
 } as const satisfies Record<string, MetricSpec>;
@@ -110,3 +129,8 @@ export const M = Object.fromEntries(METRIC_NAMES.map((name, i) => [name, i])) as
 export const BY_TRIGGER: Readonly<Record<Trigger, number>> = Object.fromEntries(
   TRIGGERS.map((t) => [t, M[`migration.by.${t}.bytes`]]),
 ) as Record<Trigger, number>;
+
+/** Ledger index of `time.by.CAUSE.ns`. */
+export const BY_CAUSE: Readonly<Record<Cause, number>> = Object.fromEntries(
+  CAUSES.map((cause) => [cause, M[`time.by.${cause}.ns`]]),
+) as Record<Cause, number>;

@@ -20,7 +20,7 @@ import type {
 } from '../trace/compiled.ts';
 import type { Access, FaultBuffer } from './faults.ts';
 import type { PageMask } from './mask.ts';
-import type { MetricName, MetricSpec, Trigger } from './metrics.ts';
+import type { MetricName, MetricSpec, SpentOn, Trigger } from './metrics.ts';
 
 export const HOST = 0;
 
@@ -69,14 +69,20 @@ export interface Core {
 
   // --- clock -----------------------------------------------------------------------------------------------------
   now(): number;
-  /** Driver work: moves the clock, except on a platform where nothing takes time. Who waits for it is up to the hook that is running (see ModelHooks). */
-  spend(ns: number): void;
-  /** Nothing happens until `timeNs` (a period that must pass, not work: it passes on every platform). */
+  /**
+   * Driver work: moves the clock, except on a platform where nothing takes time. Who waits for it is up to the hook that
+   * is running (see ModelHooks); `cause` is where it is booked then (docs/replay.md, Time by cause).
+   */
+  spend(ns: number, cause: SpentOn): void;
+  /** Nothing happens until `timeNs` (a period that must pass, not work: it passes on every platform). Cause `wait`. */
   waitUntil(timeNs: number): void;
   /** Waits for all queued copies. */
   drain(): void;
   /** Stops an actor for `ns` beyond what the running hook costs it (a queue taken off the hardware). */
-  stall(actor: number, ns: number): void;
+  stall(actor: number, ns: number, cause: SpentOn): void;
+  /** From here to `endMakingRoom` all time has the cause `eviction`. May nest; a hook ends outside it. */
+  beginMakingRoom(): void;
+  endMakingRoom(): void;
   /** `wake(token)` is called at `timeNs`, before any record issued at or after that time. */
   wakeAt(timeNs: number, token: number): void;
   /** Drops all wake-ups with this token. */
@@ -122,9 +128,9 @@ export interface Core {
    * the mask that were mapped.
    */
   unmap(actor: number, block: number, mask: PageMask, calls?: number): void;
-  /** Counts a device TLB flush and spends the platform's time for it. */
+  /** Counts a device TLB flush and spends the platform's time for it. Cause `mapping`. */
   tlbInvalidate(device: number): void;
-  /** Spends the platform's time of one CPU TLB shootdown. */
+  /** Spends the platform's time of one CPU TLB shootdown. Cause `mapping`. */
   hostShootdown(): void;
 
   // --- device memory ---------------------------------------------------------------------------------------------

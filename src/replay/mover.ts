@@ -113,7 +113,7 @@ export class Mover {
       this.bookCopy(HOST, to, n, trigger);
     } else this.bookCopy(from, to, n, trigger);
     const perCopy = options?.pagesPerCopy ?? BLOCK_PAGES;
-    const [startNs, ns] = this.chargeCopy(n, from, to, perCopy, staged, options?.timing ?? 'wait');
+    const [startNs, ns] = this.chargeCopy(n, from, to, perCopy, staged, options?.timing ?? 'wait', trigger);
 
     const { pages } = this.machine;
     const base = slot * MASK_WORDS;
@@ -155,18 +155,23 @@ export class Mover {
     perCopy: number,
     staged: boolean,
     timing: 'wait' | 'queue' | 'none',
+    trigger: Trigger,
   ): [startNs: number, ns: number] {
-    const { d2h, h2d } = this.machine.platform.link;
+    const { links, platform, stops } = this.machine;
+    const { d2h, h2d } = platform.link;
     const ns = staged
       ? runNs(d2h, pages, perCopy) + runNs(h2d, pages, perCopy)
-      : runNs(this.machine.links.speedOf(from, to), pages, perCopy);
+      : runNs(links.speedOf(from, to), pages, perCopy);
     this.machine.books[M['time.link.busy.ns']] += ns;
     if (timing === 'none') return [this.machine.clockNs, ns];
     const lastLegNs = copyNs(h2d, (pages % perCopy || perCopy) * PAGE_BYTES);
+    const cause = trigger === 'eviction' ? 'eviction' : 'transfer';
+    const evicts = cause === 'eviction' || stops.makingRoom;
+    if (timing === 'wait') this.machine.waitForLink(staged ? links.laterLeg(from, to) : links.index(from, to));
     const startNs = staged
-      ? this.machine.links.occupyStaged(from, to, ns, lastLegNs, this.machine.clockNs)
-      : this.machine.links.occupy(from, to, ns, this.machine.clockNs);
-    if (timing === 'wait') this.machine.clockNs = startNs + ns;
+      ? links.occupyStaged(from, to, ns, lastLegNs, this.machine.clockNs, evicts)
+      : links.occupy(from, to, ns, this.machine.clockNs, evicts);
+    if (timing === 'wait') this.machine.pass(ns, cause);
     return [startNs, ns];
   }
 
@@ -214,8 +219,10 @@ export class Mover {
     if (timing === 'none') return;
     const speed = at === HOST ? this.machine.platform.host.zeroBytesPerNs : this.machine.platform.device.zeroBytesPerNs;
     const ns = Math.round((pages * PAGE_BYTES) / speed);
-    const startNs = this.machine.links.occupy(at, at, ns, this.machine.clockNs);
-    if (timing === 'wait') this.machine.clockNs = startNs + ns;
+    const { links } = this.machine;
+    if (timing === 'wait') this.machine.waitForLink(links.index(at, at));
+    links.occupy(at, at, ns, this.machine.clockNs, this.machine.stops.makingRoom);
+    if (timing === 'wait') this.machine.pass(ns, 'transfer');
   }
 
   discard(block: number, mask: PageMask, at?: number): void {
@@ -228,9 +235,11 @@ export class Mover {
 
   transfer(from: number, to: number, bytes: number): void {
     if (from === to) return;
-    const ns = copyNs(this.machine.links.speedOf(from, to), bytes);
-    const startNs = this.machine.links.occupy(from, to, ns, this.machine.clockNs);
-    this.machine.clockNs = startNs + ns;
+    const { links } = this.machine;
+    const ns = copyNs(links.speedOf(from, to), bytes);
+    this.machine.waitForLink(links.index(from, to));
+    const startNs = links.occupy(from, to, ns, this.machine.clockNs, this.machine.stops.makingRoom);
+    this.machine.pass(ns, 'transfer');
     const direction = to === HOST ? 'd2h' : from === HOST ? 'h2d' : 'd2d';
     this.machine.books[M[`migration.${direction}.bytes`]] += bytes;
     this.machine.books[BY_TRIGGER.copy] += bytes;

@@ -24,6 +24,7 @@ export function laneResult(trace: CompiledTrace, lane: LaneRun): LaneResult {
   const delayNs = machine.clockNs - trace.startNs - trace.durationNs;
   books[M['time.ideal.ns']] = idealNs;
   books[M['time.total.ns']] = idealNs + delayNs + remoteNs;
+  books[M['time.by.remote.ns']] = remoteNs;
   books[M['time.link.busy.ns']] += remoteNs;
 
   const moved = books[M['migration.h2d.bytes']] + books[M['migration.d2h.bytes']] + books[M['migration.d2d.bytes']];

@@ -1,7 +1,7 @@
 /** A made-up driver for tests of the engine that does everything a model may do. */
 import { ACCESS, type FaultBuffer } from '../../src/replay/faults.ts';
 import { BLOCK_PAGES, newMask, type PageMask } from '../../src/replay/mask.ts';
-import type { Trigger } from '../../src/replay/metrics.ts';
+import { SPENT_ON, type Trigger } from '../../src/replay/metrics.ts';
 import {
   type Core,
   HOST,
@@ -96,9 +96,9 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
 
   /** Things that a driver may do in any hook. */
   const mischief = (): void => {
-    if (chance(30)) core.spend(roll(3000) / 2);
+    if (chance(30)) core.spend(roll(3000) / 2, SPENT_ON[roll(SPENT_ON.length)]);
     if (chance(5)) core.waitUntil(core.now() - 500 + roll(3000));
-    if (chance(8)) core.stall(roll(core.actors.length), roll(4000));
+    if (chance(8)) core.stall(roll(core.actors.length), roll(4000), SPENT_ON[roll(SPENT_ON.length)]);
     if (chance(15)) core.wakeAt(core.now() + roll(60_000), roll(6));
     if (chance(5)) core.cancelWake(roll(6));
     if (chance(10)) core.drain();
@@ -108,7 +108,8 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
       if (chance(10)) core.tlbInvalidate(d);
       if (chance(5)) core.transfer(roll(core.actors.length), d, 100 + roll(10_000));
       const oldest = pool.oldest(d);
-      if (oldest !== undefined && chance(8)) pool.evict(d, oldest);
+      if (oldest !== undefined && chance(8)) pool.evict(d, oldest, timing());
+      if (chance(8)) makeSomeRoom(d, oldest);
       if (oldest !== undefined && chance(25)) core.armCounter(d, blockOf(oldest), 1 + roll(4));
       if (oldest !== undefined && chance(4)) core.disarmCounter(d, blockOf(oldest));
       if (oldest !== undefined && chance(6)) somebodyForgets(oldest);
@@ -119,6 +120,21 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
     if (chance(5)) core.warn(`warning ${roll(3)}`);
     if (chance(5))
       core.note((['pin', 'unpin', 'counter', 'error'] as const)[roll(4)], roll(core.actors.length), roll(999), 4096);
+  };
+
+  /** Time of every sort with the cause eviction, in brackets that nest. */
+  const makeSomeRoom = (d: number, page: number | undefined): void => {
+    core.beginMakingRoom();
+    core.spend(roll(500), SPENT_ON[roll(SPENT_ON.length)]);
+    if (page !== undefined && chance(50)) pool.evict(d, page, timing());
+    core.beginMakingRoom();
+    if (chance(50)) core.transfer(d, HOST, 1 + roll(5000));
+    if (chance(20)) core.stall(d, roll(300), 'wait');
+    core.endMakingRoom();
+    if (chance(30)) core.drain();
+    if (chance(30)) core.tlbInvalidate(d);
+    if (chance(20)) core.waitUntil(core.now() + roll(300));
+    core.endMakingRoom();
   };
 
   const somebodyForgets = (page: number): void => {

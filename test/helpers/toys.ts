@@ -78,12 +78,12 @@ export class PagePool {
     return true;
   }
 
-  evict(device: number, page: number): void {
+  evict(device: number, page: number, timing?: MoveOptions['timing']): void {
     const { core } = this;
     const mask = pageMask([page]);
     core.evicted(device, page, PAGE_BYTES, 1);
     for (let actor = 0; actor < core.actors.length; actor++) core.unmap(actor, blockOf(page), mask);
-    core.move(blockOf(page), mask, HOST, 'eviction');
+    core.move(blockOf(page), mask, HOST, 'eviction', { timing });
     this.settle();
   }
 

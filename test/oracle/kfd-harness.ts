@@ -382,7 +382,7 @@ export class KfdHarness {
   }
 
   private reach(timeNs: number): void {
-    this.core.spend(Math.max(0, timeNs - this.core.now()));
+    this.core.spend(Math.max(0, timeNs - this.core.now()), 'wait');
   }
 
   private runTimers(until: number): void {

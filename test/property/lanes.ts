@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Platform } from '../../src/platforms/platform.ts';
-import type { LaneSpec } from '../../src/replay/lane.ts';
+import type { LaneResult, LaneSpec } from '../../src/replay/lane.ts';
+import { CAUSES } from '../../src/replay/metrics.ts';
 import type { ModelDefinition, ParameterValue } from '../../src/replay/model.ts';
 import type { CompiledTrace } from '../../src/trace/compiled.ts';
 import { timedPlatform, unitPlatform } from '../helpers/platforms.ts';
@@ -78,6 +79,14 @@ export class Reached {
   }
 }
 
+/** Every nanosecond of a stop has one cause; remote time is of no stop. */
+function expectCausesAddUp(metrics: LaneResult['metrics']): void {
+  const of = (name: string): number => metrics[name] ?? 0;
+  const stopped = of('time.stall.device.ns') + of('time.stall.host.ns');
+  const byCause = CAUSES.reduce((sum, cause) => sum + of(`time.by.${cause}.ns`), 0);
+  expect(byCause).toBe(stopped + of('time.by.remote.ns'));
+}
+
 /** All runs in one pass of the fast engine, each against a reference run of its own: equal to the last byte. */
 export function expectAgreement(trace: CompiledTrace, plans: readonly LanePlan[], reached: Reached): void {
   const specs = plans.map((plan) => specOf(trace, plan));
@@ -88,6 +97,7 @@ export function expectAgreement(trace: CompiledTrace, plans: readonly LanePlan[]
       onHandOver: (cause) => reached.note(`hand-over: ${cause}`),
     });
     for (const [name, value] of Object.entries(reference.result.metrics)) if (value) reached.note(name);
+    expectCausesAddUp(reference.result.metrics);
     for (const { kind } of reference.events) reached.note(`event: ${kind}`);
     if (JSON.stringify(fast[lane]) === JSON.stringify(reference)) return;
     const what = `${spec.model.name} ${spec.preset} on ${spec.platform.name}, lane ${lane}`;

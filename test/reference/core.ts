@@ -23,15 +23,20 @@ export function makeCore(m: Machine): Core {
     host,
 
     now: () => m.now,
-    spend: (ns) => {
-      if (m.spec.platform.timeless !== true) m.now += Math.round(ns);
+    spend: (ns, cause) => {
+      if (m.spec.platform.timeless !== true) m.pass(Math.round(ns), cause);
     },
-    waitUntil: (timeNs) => {
-      m.now = Math.max(m.now, Math.round(timeNs));
-    },
+    waitUntil: (timeNs) => m.pass(Math.max(0, Math.round(timeNs) - m.now), 'wait'),
     drain: () => m.drain(),
-    stall: (actor, ns) => {
+    beginMakingRoom: () => {
+      m.rooms++;
+    },
+    endMakingRoom: () => {
+      m.rooms--;
+    },
+    stall: (actor, ns, cause) => {
       m.delay[actor] += Math.round(ns);
+      m.count(`time.by.${m.booked(cause)}.ns`, Math.round(ns));
       m.count(actor === HOST ? 'time.stall.host.ns' : 'time.stall.device.ns', Math.round(ns));
     },
     wakeAt: (timeNs, token) => {
@@ -63,11 +68,9 @@ export function makeCore(m: Machine): Core {
     unmap: (actor, block, mask, calls) => m.unmap(actor, block, mask, calls),
     tlbInvalidate: () => {
       m.count('tlb.invalidations');
-      m.now += Math.round(platform.device.tlbInvalidateNs);
+      m.pass(Math.round(platform.device.tlbInvalidateNs), 'mapping');
     },
-    hostShootdown: () => {
-      m.now += Math.round(platform.host.tlbShootdownNs);
-    },
+    hostShootdown: () => m.pass(Math.round(platform.host.tlbShootdownNs), 'mapping'),
 
     reserve: (device, bytes) => {
       if (m.allocated[device] + bytes > m.capacity[device]) return false;

@@ -31,7 +31,7 @@ export class Data {
               [HOST, to],
             ]
           : [[source, to]];
-      const { startNs, durationNs } = this.copyRun(legs, pages, pagesPerCopy, timing);
+      const { startNs, durationNs } = this.copyRun(legs, pages, pagesPerCopy, timing, runTrigger);
       for (const [from, dest] of legs) this.bookCopy(from, dest, pages, runTrigger);
       this.m.emit('migrate', to, run.first, pages * PAGE_BYTES, {
         timeNs: startNs,
@@ -70,9 +70,13 @@ export class Data {
     pages: number,
     pagesPerCopy: number,
     timing: 'wait' | 'queue' | 'none',
+    trigger: Trigger,
   ): { startNs: number; durationNs: number } {
+    const links = legs.map(([from, to]) => `${from}>${to}`);
     const starts: number[] = [];
     let durationNs = 0;
+    if (timing === 'wait') this.m.waitForLink(links);
+    if (timing !== 'none') this.m.beginLinkWork(links);
     for (let done = 0; done < pages; done += pagesPerCopy) {
       const bytes = Math.min(pagesPerCopy, pages - done) * PAGE_BYTES;
       const free = legs.map(([from, to]) => this.m.linkFree.get(`${from}>${to}`) ?? 0);
@@ -84,8 +88,9 @@ export class Data {
         at += ns;
         if (timing !== 'none') this.m.linkFree.set(`${from}>${to}`, at);
       }
-      if (timing === 'wait') this.m.now = at;
+      if (timing === 'wait') this.m.pass(at - this.m.now, trigger === 'eviction' ? 'eviction' : 'transfer');
     }
+    if (timing !== 'none') this.m.addLinkWork(links, durationNs, trigger);
     this.m.linkBusyNs += durationNs;
     return { startNs: starts[0], durationNs };
   }
@@ -123,11 +128,13 @@ export class Data {
     }
     this.m.count(at === HOST ? 'populate.host.pages' : 'populate.device.pages', pages);
     if (pages > 0 && timing !== 'none') {
-      const end =
-        Math.max(this.m.now, this.m.linkFree.get(`${at}>${at}`) ?? 0) +
-        Math.round((pages * PAGE_BYTES) / memory.zeroBytesPerNs);
-      this.m.linkFree.set(`${at}>${at}`, end);
-      if (timing === 'wait') this.m.now = end;
+      const engine = `${at}>${at}`;
+      const ns = Math.round((pages * PAGE_BYTES) / memory.zeroBytesPerNs);
+      if (timing === 'wait') this.m.waitForLink([engine]);
+      this.m.beginLinkWork([engine]);
+      this.m.addLinkWork([engine], ns, null);
+      this.m.linkFree.set(engine, Math.max(this.m.now, this.m.linkFree.get(engine) ?? 0) + ns);
+      if (timing === 'wait') this.m.pass(ns, 'transfer');
     }
     this.noteMigration(pages);
     return pages;
@@ -145,9 +152,12 @@ export class Data {
   transfer(from: number, to: number, bytes: number): void {
     if (from === to) return;
     const link = `${from}>${to}`;
-    const startNs = Math.max(this.m.now, this.m.linkFree.get(link) ?? 0);
     const durationNs = copyNs(this.link(from, to), bytes);
-    this.m.now = startNs + durationNs;
+    this.m.waitForLink([link]);
+    const startNs = this.m.now;
+    this.m.beginLinkWork([link]);
+    this.m.addLinkWork([link], durationNs, 'copy');
+    this.m.pass(durationNs, 'transfer');
     this.m.linkFree.set(link, this.m.now);
     this.m.linkBusyNs += durationNs;
     this.bookBytes(from === HOST ? 'h2d' : to === HOST ? 'd2h' : 'd2d', bytes, 'copy');

@@ -145,10 +145,13 @@ class Engine {
       const before = m.now;
       m.count('faults.host');
       if (!m.existsAnywhere(page)) m.count('faults.host.firstTouch');
-      m.now += Math.round(m.spec.platform.host.faultNs);
-      const outcome = m.within({ trigger: 'hostFault' }, () =>
-        this.touching.hook(() => this.hooks.hostFault?.(page, access, record) ?? 'failed'),
-      );
+      let outcome = 'failed';
+      m.stopping(() => {
+        m.pass(Math.round(m.spec.platform.host.faultNs), 'faultService');
+        m.within({ trigger: 'hostFault' }, () => {
+          outcome = this.touching.hook(() => this.hooks.hostFault?.(page, access, record) ?? 'failed');
+        });
+      });
       m.emit('fault', HOST, page, 4096, { trigger: 'hostFault', timeNs: before, durationNs: m.now - before });
       this.touching.delayBy(HOST, m.now - before);
       if (outcome === 'failed') {
@@ -180,10 +183,12 @@ class Engine {
     }
     const before = m.now;
     const trigger = { prefetch: 'hint', advise: 'hint', copy: 'copy', launch: 'launch' }[event.op as string] ?? null;
-    m.within({ trigger }, () => {
-      if (event.op === 'prefetch' || event.op === 'advise') this.hint(event);
-      else this.touching.hook(() => this.callHook(event));
-    });
+    m.stopping(() =>
+      m.within({ trigger }, () => {
+        if (event.op === 'prefetch' || event.op === 'advise') this.hint(event);
+        else this.touching.hook(() => this.callHook(event));
+      }),
+    );
     if (event.op === 'free') m.unmapRange(event.firstPage, event.lastPage);
     this.touching.delayBy(r.actor, m.now - before);
   }
@@ -215,7 +220,7 @@ class Engine {
     for (const { id, firstPage, lastPage, sizeBytes } of inferred) {
       const before = m.now;
       const base = { op: 'alloc' as const, actor: HOST, record: -1, firstPage, lastPage, offsetBytes: 0, sizeBytes };
-      this.touching.hook(() => this.alloc({ ...base, allocation: id }));
+      m.stopping(() => this.touching.hook(() => this.alloc({ ...base, allocation: id })));
       this.touching.delayBy(HOST, m.now - before);
     }
   }

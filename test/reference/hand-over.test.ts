@@ -129,7 +129,7 @@ test('what is not fetched stays first in order, what did not help is raised agai
       deviceFaults(device, faults) {
         if (++calls > 1) return usual.deviceFaults?.(device, faults);
         lines.push(`${core.now()} first`);
-        core.spend(50);
+        core.spend(50, 'faultService');
         faults.serve(0);
         faults.stale(2);
       },
@@ -159,7 +159,7 @@ test('after a flush, what is possible by now leaves uncounted and the rest is ra
         if (++calls > 1) return usual.deviceFaults?.(device, faults);
         lines.push(`${core.now()} first`);
         core.map(device, 1, pageMask([P0, P0 + 1]), RIGHTS.read, 2);
-        core.spend(50);
+        core.spend(50, 'faultService');
         faults.serve(0);
         faults.flush();
       },

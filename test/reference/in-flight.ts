@@ -107,7 +107,16 @@ export class InFlight {
     this.onHandOver(cause);
     m.now = Math.max(m.now, causeNs);
     const stopped = m.now;
-    m.now = Math.max(m.now, this.oldest(device) + m.spec.platform.faultLatencyNs);
+    m.stopping(() => {
+      m.pass(Math.max(0, this.oldest(device) + m.spec.platform.faultLatencyNs - m.now), 'faultService');
+      this.serveAll(device);
+    });
+    this.touching.delayBy(device, m.now - stopped);
+    this.left[device] = m.now;
+  }
+
+  private serveAll(device: number): void {
+    const { m } = this;
     const before = m.context;
     for (let idle = 0; this.pending[device].length > 0; ) {
       m.context = { ...before, record: this.pending[device][0].record };
@@ -117,8 +126,6 @@ export class InFlight {
       }
     }
     m.context = before;
-    this.touching.delayBy(device, m.now - stopped);
-    this.left[device] = m.now;
   }
 
   /** One call of `deviceFaults` and what follows from it. True when a touch was completed, deferred or failed. */
@@ -249,6 +256,7 @@ export class InFlight {
     const { m } = this;
     const due = this.deferred[device].filter((d) => d.wakeNs <= m.now);
     this.deferred[device] = this.deferred[device].filter((d) => d.wakeNs > m.now);
+    m.count('time.by.wait.ns', m.now - this.left[device]);
     this.touching.delayBy(device, m.now - this.left[device]);
     this.left[device] = m.now;
     const again = due.filter(({ touch }) => !this.retry(device, touch));

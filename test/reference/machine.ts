@@ -5,7 +5,7 @@
 
 import type { EventLine, LaneSpec } from '../../src/replay/lane.ts';
 import { BLOCK_PAGES, forEachPage, PAGE_BYTES, type PageMask } from '../../src/replay/mask.ts';
-import { METRIC_NAMES, type MetricName } from '../../src/replay/metrics.ts';
+import { METRIC_NAMES, type MetricName, type SpentOn, type Trigger } from '../../src/replay/metrics.ts';
 import { HOST, RIGHTS, type Rights, type Vma } from '../../src/replay/model.ts';
 import type { CompiledTrace } from '../../src/trace/compiled.ts';
 
@@ -48,6 +48,12 @@ export class Machine {
   vmas: Vma[] = [];
   /** `from>to` -> when that link has done all its copies; `at>at` is the engine that zeroes memory. */
   readonly linkFree = new Map<string, number>();
+  /** What evictions and all else have put on each link since it was last free. */
+  readonly linkWork = new Map<string, { eviction: number; other: number }>();
+  /** What the present stop was for; null while nobody is stopped. */
+  private stop: Map<SpentOn, number> | null = null;
+  /** Open brackets of `beginMakingRoom`. */
+  rooms = 0;
   readonly capacity: number[];
   readonly allocated: number[];
   readonly peakAllocated: number[];
@@ -160,8 +166,52 @@ export class Machine {
     return runs;
   }
 
+  // --- time by cause ---------------------------------------------------------------------------------------------
+  pass(ns: number, cause: SpentOn): void {
+    this.now += ns;
+    const booked = this.booked(cause);
+    this.stop?.set(booked, (this.stop.get(booked) ?? 0) + ns);
+  }
+
+  booked(cause: SpentOn): SpentOn {
+    return this.rooms > 0 ? 'eviction' : cause;
+  }
+
+  /** What passes while `work` runs stops somebody: it is booked by cause. */
+  stopping(work: () => void): void {
+    this.stop = new Map();
+    work();
+    for (const [cause, ns] of this.stop) this.count(`time.by.${cause}.ns`, ns);
+    this.stop = null;
+  }
+
+  /** Waits for all links: for the one that is free last, the first of several. */
   drain(): void {
-    this.now = Math.max(this.now, ...this.linkFree.values());
+    const places = this.actors.map((_, place) => place);
+    this.waitForLink(places.flatMap((from) => places.map((to) => `${from}>${to}`)));
+  }
+
+  waitForLink(links: readonly string[]): void {
+    const free = (link: string): number => this.linkFree.get(link) ?? 0;
+    const last = links.reduce((a, b) => (free(b) > free(a) ? b : a));
+    const wait = free(last) - this.now;
+    if (wait <= 0) return;
+    const { eviction, other } = this.linkWork.get(last)!;
+    const share = Math.floor((wait * eviction) / (eviction + other));
+    this.pass(share, 'eviction');
+    this.pass(wait - share, 'transfer');
+  }
+
+  /** Work put on a link that was free begins its busy period. */
+  beginLinkWork(links: readonly string[]): void {
+    for (const link of links) {
+      if ((this.linkFree.get(link) ?? 0) <= this.now) this.linkWork.set(link, { eviction: 0, other: 0 });
+    }
+  }
+
+  addLinkWork(links: readonly string[], ns: number, trigger: Trigger | null): void {
+    const evicts = trigger === 'eviction' || this.rooms > 0;
+    for (const link of links) this.linkWork.get(link)![evicts ? 'eviction' : 'other'] += ns;
   }
 
   // --- page tables -----------------------------------------------------------------------------------------------

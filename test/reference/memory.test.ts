@@ -31,7 +31,7 @@ test('a copy waits, queues on its link, or only keeps the link busy', () => {
     core.move(1, page(1), 1, 'launch', { timing: 'queue' });
     core.move(1, page(2), 1, 'launch', { timing: 'queue' });
     clock.push(core.now());
-    core.spend(2_000);
+    core.spend(2_000, 'faultService');
     core.move(1, page(0), HOST, 'launch', { timing: 'queue' });
     core.move(1, page(3), 1, 'launch');
     clock.push(core.now());
@@ -55,10 +55,10 @@ test('a copy waits, queues on its link, or only keeps the link busy', () => {
 test('where nothing takes time driver work takes none, but a period passes', () => {
   const model = toyModel('patient', (core) => ({
     alloc() {
-      core.spend(700);
+      core.spend(700, 'faultService');
       core.waitUntil(1_500);
       core.waitUntil(900);
-      core.spend(300);
+      core.spend(300, 'faultService');
     },
   }));
   const rows = ['0 cpu alloc 0x200000 4K a'];
@@ -122,7 +122,7 @@ test('zero-filling: once for each page that exists nowhere', () => {
   const run = during((core) => {
     core.populate(1, pages(6, 7, 8, 9), 1);
     core.populate(1, pages(10), 1, { timing: 'queue' });
-    core.spend(100);
+    core.spend(100, 'faultService');
   });
   // 8,192 bytes at 8 bytes/ns = 1,024; one more page is zeroed in 512 while 100 of work pass.
   expect(run.metrics).toMatchObject({ 'populate.device.pages': 3, 'time.stall.device.ns': 1_536 });

@@ -29,6 +29,7 @@ export function laneResult(m: Machine): LaneResult {
   const total = ideal + (m.now - trace.startNs - trace.durationNs) + remoteNs;
   set('time.ideal.ns', ideal);
   set('time.total.ns', total);
+  set('time.by.remote.ns', remoteNs);
   set('time.link.busy.ns', m.linkBusyNs + remoteNs);
   set('slowdown', ideal === 0 ? null : total / ideal);
 

@@ -136,7 +136,7 @@ test('which faults put off are due is settled before their touches are tried aga
     counter() {
       lines.push(`${core.now()} counter`);
       core.armCounter(1, 1, 1);
-      core.spend(5_000);
+      core.spend(5_000, 'faultService');
     },
   }));
   const run = runModel(model, ['0 cpu r 0x200000 8K', '1000 gpu0 r 0x200000 8K'], { ...timed, inFlight: 2 });
@@ -157,7 +157,7 @@ test('wake-ups come by time, then by request; those left at the end are dropped'
     },
     wake(token) {
       lines.push(`${core.now()} wake ${token}`);
-      core.spend(1_000);
+      core.spend(1_000, 'faultService');
     },
     hostFault: usual.hostFault,
   }));
@@ -234,8 +234,8 @@ test('launch starts the device no earlier than the CPU; the next CPU record wait
 
 test('stall stops an actor beyond what the hook costs', () => {
   const { model, log } = logToy((core) => ({
-    alloc: () => core.stall(1, 700),
-    launch: () => core.spend(50),
+    alloc: () => core.stall(1, 700, 'wait'),
+    launch: () => core.spend(50, 'faultService'),
   }));
   const rows = ['0 cpu alloc 0x200000 64K a', '10 gpu0 launch', '20 gpu0 r 0x200000 4K'];
   const run = runModel(model, rows, timed);

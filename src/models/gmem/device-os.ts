@@ -5,8 +5,8 @@
  */
 import { BLOCK_BYTES } from '../../replay/mask.ts';
 import type { Core } from '../../replay/model.ts';
+import type { GmClock } from './clock.ts';
 import { DIRECT_EVICTIONS, type GmConfig } from './config.ts';
-import type { GmClock } from './driver.ts';
 import type { GmMapping } from './mapping.ts';
 import type { DeviceMemory, EvictPage } from './memory.ts';
 

@@ -3,20 +3,16 @@
  * does for GMEM. Decisions are made elsewhere; here they are done, charged and counted. A test wraps these calls
  * to record them or to have them fail.
  *
- * Time is local: workers and faults of different pages run at once, so each call moves `clock.ns`, and who waits for
- * whom (page mutex, link, a page being freed) is worked out there. The hooks then spend what passed.
+ * Time is local (clock.ts): each call passes it, and who waits for whom (page mutex, link, a page being freed) is worked
+ * out there.
  */
 import type { LinkSpeed } from '../../platforms/platform.ts';
 import { andMask, BLOCK_BYTES, BLOCK_PAGES, countPages, forEachRun, newMask, PAGE_BYTES } from '../../replay/mask.ts';
-import type { Trigger } from '../../replay/metrics.ts';
+import type { SpentOn, Trigger } from '../../replay/metrics.ts';
 import { type Core, HOST, RIGHTS } from '../../replay/model.ts';
+import type { GmClock } from './clock.ts';
 import { GM, type GmConfig } from './config.ts';
 import type { GmMapping } from './mapping.ts';
-
-/** Local time of the task that is running. */
-export interface GmClock {
-  ns: number;
-}
 
 export type UnmapReason = 'fault' | 'evict' | 'free';
 
@@ -72,9 +68,10 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
   const present = newMask();
   const nextDevicePage: number[] = core.actors.map(() => 0);
 
-  function roundTrips(n: number): void {
+  /** Most messages write page tables of the device. */
+  function roundTrips(n: number, cause: SpentOn = 'mapping'): void {
     core.count('roundTrips', n);
-    clock.ns += n * config.roundTripNs;
+    clock.pass(n * config.roundTripNs, cause);
   }
 
   /** The copy occupies its link from when both are free. */
@@ -86,8 +83,8 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
       ns += copyNs(link, (last - first + 1) * PAGE_BYTES);
     });
     const key = from * core.actors.length + to;
-    const startNs = Math.max(clock.ns, linkFreeNs.get(key) ?? 0);
-    clock.ns = startNs + ns;
+    clock.passUntil(linkFreeNs.get(key) ?? 0, 'transfer');
+    clock.pass(ns, 'transfer');
     linkFreeNs.set(key, clock.ns);
     core.move(m.block, m.mask, to, trigger, { timing: 'none' });
   }
@@ -95,7 +92,7 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
   function fill(m: GmMapping, at: number): void {
     const pages = core.populate(m.block, m.mask, at, { timing: 'none' });
     const speed = at === HOST ? platform.host.zeroBytesPerNs : platform.device.zeroBytesPerNs;
-    clock.ns += Math.round((pages * PAGE_BYTES) / speed);
+    clock.pass(Math.round((pages * PAGE_BYTES) / speed), 'transfer');
   }
 
   function map(device: number, m: GmMapping): void {
@@ -104,7 +101,7 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
 
   function flushTlb(): void {
     core.count('tlb.invalidations');
-    clock.ns += platform.device.tlbInvalidateNs;
+    clock.pass(platform.device.tlbInvalidateNs, 'mapping');
   }
 
   function invalidate(device: number, m: GmMapping): void {
@@ -122,12 +119,12 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
   return {
     peerVaAllocFixed() {
       core.countOwn('vaRequests');
-      roundTrips(1);
+      roundTrips(1, 'faultService');
       return GM.ok;
     },
 
     peerVaFree() {
-      roundTrips(1);
+      roundTrips(1, 'faultService');
     },
 
     peerMap(device, m, withCopy, _devicePage, trigger) {
@@ -165,7 +162,7 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
     },
 
     importPhysMem(device, pages) {
-      if (config.importMessage) roundTrips(1);
+      if (config.importMessage) roundTrips(1, 'faultService');
       if (!core.reserve(device, pages * BLOCK_BYTES)) return null;
       core.countOwn('imports');
       const first = nextDevicePage[device];
@@ -175,11 +172,11 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
 
     peerHmemcpy(direction, _dst, _src, sizeBytes, device) {
       core.countOwn('hmemcpyPieces');
-      roundTrips(1);
-      core.spend(Math.max(0, clock.ns - core.now()));
+      roundTrips(1, 'transfer');
+      clock.spend();
       if (direction === 'H2D') core.transfer(HOST, device, sizeBytes);
       else core.transfer(device, HOST, sizeBytes);
-      clock.ns = core.now();
+      clock.begin(core.now());
     },
 
     peerReenter(device, m) {
@@ -196,7 +193,7 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
       const had = m.cpuEntry;
       if (had) {
         core.unmap(HOST, m.block, m.mask, 1);
-        clock.ns += platform.host.tlbShootdownNs;
+        clock.pass(platform.host.tlbShootdownNs, 'mapping');
         if (config.replicate) {
           for (let d = 1; d < core.actors.length; d++) {
             if (core.mapping(d, firstPageOf(m)) !== RIGHTS.none) invalidate(d, m);
@@ -217,7 +214,7 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
         fill(m, HOST);
       } else {
         // Every new folio is zeroed, also one that the DMA is about to overwrite.
-        clock.ns += Math.round((countPages(m.mask) * PAGE_BYTES) / platform.host.zeroBytesPerNs);
+        clock.pass(Math.round((countPages(m.mask) * PAGE_BYTES) / platform.host.zeroBytesPerNs), 'transfer');
       }
     },
 

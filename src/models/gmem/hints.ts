@@ -1,6 +1,7 @@
 /** `hmadvise`: prefetch, pin and unpin through a work queue; eager free in the caller. Hints are one-shot. */
 
 import { BLOCK_BYTES } from '../../replay/mask.ts';
+import type { TaskTime } from './clock.ts';
 import { ERRNO, GM, type GmConfig, PREFETCH_WORKERS } from './config.ts';
 import type { Place } from './driver.ts';
 import { type Behavior, devFault } from './fault.ts';
@@ -47,16 +48,15 @@ export function splitWork(firstBlock: number, pages: number): WorkItem[] {
 function runWork(gm: Gm, firstBlock: number, pages: number, visit: (block: number) => number): number {
   const items = splitWork(firstBlock, pages);
   for (const item of items) gm.driver.queueWork(item.next, item.end - item.next);
-  const startNs = gm.clock.ns;
-  const workerNs = new Array<number>(PREFETCH_WORKERS).fill(startNs);
+  const workers = Array.from({ length: PREFETCH_WORKERS }, () => gm.clock.save());
   let failed = false;
   const step = (item: WorkItem, worker: number) => {
-    gm.clock.ns = workerNs[worker];
+    gm.clock.resume(workers[worker]);
     if (visit(item.next++) !== GM.ok) failed = true;
-    workerNs[worker] = gm.clock.ns;
+    gm.clock.save(workers[worker]);
   };
-  schedule(items, gm.config.workOrder, workerNs, step);
-  gm.clock.ns = Math.max(...workerNs);
+  schedule(items, gm.config.workOrder, workers, step);
+  gm.clock.resume(workers.reduce((last, worker) => (worker.ns > last.ns ? worker : last)));
   return failed ? ERRNO.fault : GM.ok;
 }
 
@@ -67,12 +67,13 @@ function runWork(gm: Gm, firstBlock: number, pages: number, visit: (block: numbe
 function schedule(
   items: readonly WorkItem[],
   order: GmConfig['workOrder'],
-  workerNs: readonly number[],
+  workers: readonly TaskTime[],
   step: (item: WorkItem, worker: number) => void,
 ): void {
   if (order === 'fifo') {
     for (const item of items) {
-      const worker = workerNs.indexOf(Math.min(...workerNs));
+      const times = workers.map((worker) => worker.ns);
+      const worker = times.indexOf(Math.min(...times));
       while (item.next < item.end) step(item, worker);
     }
     return;

@@ -4,8 +4,9 @@
  */
 import { BLOCK_BYTES } from '../../replay/mask.ts';
 import type { Core } from '../../replay/model.ts';
+import type { GmClock } from './clock.ts';
 import { EVICT_BATCH, EVICT_ROUNDS, type GmConfig } from './config.ts';
-import type { GmClock, GmDriver } from './driver.ts';
+import type { GmDriver } from './driver.ts';
 import type { GmMapping, LogicalTable } from './mapping.ts';
 import type { DeviceMemory, EvictPage } from './memory.ts';
 
@@ -55,7 +56,7 @@ export function createHostAllocator(
     const freeAtNs = node.freeAtNs.get(page) ?? 0;
     if (freeAtNs > clock.ns) {
       lockWait(freeAtNs - clock.ns);
-      clock.ns = freeAtNs;
+      clock.passUntil(freeAtNs, 'eviction');
     }
     return page;
   }

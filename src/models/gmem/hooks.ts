@@ -5,6 +5,7 @@ import { createLinuxMm } from '../../replay/linux-mm.ts';
 import { andNotMask, BLOCK_BYTES, BLOCK_PAGES, copyMask, newMask } from '../../replay/mask.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
 import type { AllocEvent, InvalidateEvent } from '../../trace/compiled.ts';
+import type { TaskTime } from './clock.ts';
 import { ERRNO, type GmConfig } from './config.ts';
 import { firstPageOf } from './driver.ts';
 import { createExplicitMemory } from './explicit.ts';
@@ -20,7 +21,7 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
   const linux = createLinuxMm(core, { driver: {} });
   const explicit = createExplicitMemory(core);
   /** Local start and latest end of the faults of one hand-over, which different pages serve at once. */
-  let handOver: { readonly startNs: number; endNs: number } | null = null;
+  let handOver: { readonly startNs: number; readonly end: TaskTime } | null = null;
   /** The mmap lock was last held exclusively from..until. */
   const exclusive = { fromNs: 0, untilNs: 0 };
   /** Up to here the actors were synchronised: nobody can have waited for a lock held before. */
@@ -30,9 +31,9 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
   let servedNs = -1;
 
   function run<T>(work: () => T): T {
-    gm.clock.ns = core.now();
+    gm.clock.begin(core.now());
     const result = work();
-    core.spend(Math.max(0, gm.clock.ns - core.now()));
+    gm.clock.spend();
     return result;
   }
 
@@ -44,12 +45,13 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
   function deviceFaults(device: number, faults: FaultBuffer): void {
     let i = 0;
     while (faults.outcome[i] !== OUTCOME.pending) i++;
-    handOver ??= { startNs: core.now(), endNs: core.now() };
-    gm.clock.ns = handOver.startNs;
+    gm.clock.begin(handOver?.startNs ?? core.now());
+    handOver ??= { startNs: core.now(), end: gm.clock.save() };
     serveOne(device, faults, i);
-    handOver.endNs = Math.max(handOver.endNs, gm.clock.ns);
+    if (gm.clock.ns > handOver.end.ns) gm.clock.save(handOver.end);
     for (let k = 0; k < faults.count; k++) if (faults.outcome[k] === OUTCOME.pending) return;
-    core.spend(Math.max(0, handOver.endNs - core.now()));
+    gm.clock.resume(handOver.end);
+    gm.clock.spend();
     servedNs = core.now();
     handOver = null;
   }
@@ -240,7 +242,7 @@ export function createHooks(core: Core, config: GmConfig): ModelHooks {
       barrierNs = core.now();
     },
     wake(token) {
-      gm.clock.ns = core.now();
+      gm.clock.begin(core.now());
       gm.device?.swapd(token);
     },
   };

@@ -27,6 +27,8 @@ export interface GmMapping {
   /** The page's mutex was held from..until. */
   lockedFromNs: number;
   lockedUntilNs: number;
+  /** By an eviction: who waits for the mutex waits for that. */
+  lockedToEvict: boolean;
 }
 
 export class LogicalTable {
@@ -74,6 +76,7 @@ export class LogicalTable {
       onLru: false,
       lockedFromNs: 0,
       lockedUntilNs: 0,
+      lockedToEvict: false,
     };
     this.entries.set(block, fresh);
     if (this.entries.size > this.peakEntries) {

@@ -1,9 +1,10 @@
 /** One run's GMEM: the pieces put together, and what faults, hints and unmapping share. */
 import { BLOCK_BYTES, BLOCK_PAGES, type PageMask } from '../../replay/mask.ts';
 import type { Core } from '../../replay/model.ts';
+import { GmClock } from './clock.ts';
 import type { GmConfig } from './config.ts';
 import { createDeviceOs, type DeviceOs } from './device-os.ts';
-import { createDriver, type GmClock, type GmDriver } from './driver.ts';
+import { createDriver, type GmDriver } from './driver.ts';
 import { createHostAllocator, type HostAllocator } from './hnode.ts';
 import { type GmMapping, LogicalTable, STATE } from './mapping.ts';
 import type { DeviceMemory, EvictPage } from './memory.ts';
@@ -40,7 +41,7 @@ export function createStack(
   space: PeerSpace,
   wrapDriver: (driver: GmDriver) => GmDriver = (driver) => driver,
 ): Gm {
-  const clock: GmClock = { ns: core.now() };
+  const clock = new GmClock(core);
   const driver = wrapDriver(createDriver(core, config, clock));
   const table = new LogicalTable(core, config, (block) => space.maskOf(block));
   const evict: EvictPage = (m) => evictPage(gm, m);
@@ -88,17 +89,25 @@ function limitDevice(gm: Gm, device: number, capacityBytes: number): void {
 export function lock(gm: Gm, m: GmMapping): void {
   if (m.lockedUntilNs > gm.clock.ns) {
     gm.core.countOwn('lockWait.ns', m.lockedUntilNs - gm.clock.ns);
-    gm.clock.ns = m.lockedUntilNs;
+    gm.clock.passUntil(m.lockedUntilNs, m.lockedToEvict ? 'eviction' : 'wait');
   }
   m.lockedFromNs = gm.clock.ns;
 }
 
 export function unlock(gm: Gm, m: GmMapping): void {
   m.lockedUntilNs = gm.clock.ns;
+  m.lockedToEvict = gm.clock.makingRoom;
+}
+
+function evictPage(gm: Gm, m: GmMapping): ReturnType<EvictPage> {
+  gm.clock.beginMakingRoom();
+  const outcome = evictPageLocked(gm, m);
+  gm.clock.endMakingRoom();
+  return outcome;
 }
 
 /** gm_evict_page_locked: the page goes home and keeps its data; no CPU entry is installed. */
-function evictPage(gm: Gm, m: GmMapping): ReturnType<EvictPage> {
+function evictPageLocked(gm: Gm, m: GmMapping): ReturnType<EvictPage> {
   const { driver } = gm;
   lock(gm, m);
   if (!driver.allocHostPage(m)) {

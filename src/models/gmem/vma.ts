@@ -58,7 +58,7 @@ export function dropTable(gm: Gm, firstBlock: number, lastBlock: number): void {
     if (m.state === STATE.cpu && m.cpuEntry) {
       // One contiguous CPU range, one shootdown.
       gm.core.unmap(HOST, m.block, m.mask, calls);
-      if (calls === 1) gm.clock.ns += gm.core.platform.host.tlbShootdownNs;
+      if (calls === 1) gm.clock.pass(gm.core.platform.host.tlbShootdownNs, 'mapping');
       calls = 0;
       for (const d of gm.attached) gm.core.unmap(d, m.block, m.mask);
     }

@@ -70,7 +70,7 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
   }
 
   function takeFault(): void {
-    core.spend(p.faultNs);
+    core.spend(p.faultNs, 'faultService');
     core.count('roundTrips');
   }
 
@@ -134,7 +134,7 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
     const mixed = !isEmptyMask(own) && !isEmptyMask(remote);
     if ((mixed && !p.allowMixed) || (needsVram && !isEmptyMask(remote))) return false;
     const huge = mm.mapOrder(range.first) > 0 && sizeOf(range) === 512;
-    core.spend(p.bindNs + (huge ? 1 : sizeOf(range)) * p.bindEntryNs);
+    core.spend(p.bindNs + (huge ? 1 : sizeOf(range)) * p.bindEntryNs, 'mapping');
     if (!isEmptyMask(own)) core.map(device, block, own, RIGHTS.atomic, countRuns(own));
     if (!isEmptyMask(remote)) core.map(device, block, remote, RIGHTS.write, huge ? 1 : countPages(remote));
     range.rights = isEmptyMask(remote) ? RIGHTS.atomic : RIGHTS.write;

@@ -49,7 +49,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
     const order = Array.from({ length: faults.count }, (_, i) => i).sort(
       (a, b) => faults.page[a] - faults.page[b] || faults.access[b] - faults.access[a],
     );
-    core.spend(order.length * p.faultNs);
+    core.spend(order.length * p.faultNs, 'faultService');
     let mappedTo = -1;
     for (const i of order) {
       const page = faults.page[i];
@@ -86,7 +86,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
     const huge = mm.mapOrder(page) > 0;
     const pages = huge ? addRange(newMask(), 0, BLOCK_PAGES - 1) : onePage(page);
     core.map(device, block, pages, writable ? RIGHTS.write : RIGHTS.read, 1);
-    core.spend(p.bindNs + p.bindEntryNs);
+    core.spend(p.bindNs + p.bindEntryNs, 'mapping');
     return huge ? block * BLOCK_PAGES + BLOCK_PAGES - 1 : page;
   }
 
@@ -95,7 +95,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
     const vma = core.vmaAt(page);
     if (vma === null || process.isExplicit(vma) || mm.makeExclusive(page, page) === 0) return -1;
     core.map(device, blockOf(page), onePage(page), RIGHTS.atomic, 1);
-    core.spend(p.bindNs + p.bindEntryNs);
+    core.spend(p.bindNs + p.bindEntryNs, 'mapping');
     return page;
   }
 
@@ -128,7 +128,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
     });
     if (!collected) return;
     if (moved > 0) core.count('roundTrips');
-    core.spend(p.bindNs + (last - first + 1) * p.bindEntryNs);
+    core.spend(p.bindNs + (last - first + 1) * p.bindEntryNs, 'mapping');
     forEachBlock(first, last, (block, from, to) => {
       const pages = addRange(newMask(), from, to);
       const there = andMask(core.residentMask(device, block, newMask()), pages);

@@ -36,7 +36,7 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
     const firstPage = faults.firstPage[0];
     const lastPage = faults.lastPage[0];
     const write = faults.access[0] !== ACCESS.read;
-    core.spend(p.faultNs);
+    core.spend(p.faultNs, 'faultService');
     core.count('roundTrips');
     const reachable = !core.vmasIn(firstPage, lastPage).some(process.isExplicit);
     if (reachable && p.migrateOnAccess) migrateChunks(actor, firstPage, lastPage);

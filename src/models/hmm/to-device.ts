@@ -69,7 +69,7 @@ export function createToDevice(core: Core, mm: LinuxMm, vram: Vram, p: HmmParame
   }
 
   function scatteredCopy(range: Chunk, pages: number): void {
-    if (mm.mapOrder(range.first) === 0) core.spend(pages * p.copyPageNs);
+    if (mm.mapOrder(range.first) === 0) core.spend(pages * p.copyPageNs, 'transfer');
   }
 
   return { migrateIfWanted, scatteredCopy };

@@ -58,7 +58,9 @@ export class Vram {
     const { device, first, last } = victim;
     const bytes = (last - first + 1) * PAGE_BYTES;
     this.#core.evicted(device, first, bytes, countPages(victim.pages));
+    this.#core.beginMakingRoom();
     this.#mm().migrateDevicePages(device, Math.floor(first / BLOCK_PAGES), victim.pages, 'eviction');
+    this.#core.endMakingRoom();
   }
 
   /** The pages of a range have arrived in memory that was reserved for them. */

@@ -27,7 +27,7 @@ export function ensureBo(svms: Svms, range: SvmRange, gpu: number): boolean {
   svms.buffers[gpu].add(bo);
   svms.log('bo+', gpu, bo.id, pages);
   // AMDGPU_GEM_CREATE_VRAM_CLEARED: the whole buffer is cleared, and the driver waits for it.
-  svms.core.spend((pages * PAGE_BYTES) / svms.core.platform.device.zeroBytesPerNs);
+  svms.core.spend((pages * PAGE_BYTES) / svms.core.platform.device.zeroBytesPerNs, 'transfer');
   svms.core.count('roundTrips');
   range.bo = bo;
   range.holdsBo = true;
@@ -51,7 +51,11 @@ function reuseBo(range: SvmRange, gpu: number): boolean {
 
 /** Takes VRAM for whoever asks, evicting SVM buffers one by one. */
 export function takeVram(svms: Svms, gpu: number, pages: number): boolean {
-  return reserveEvicting(svms.core, gpu, pages * PAGE_BYTES, () => evictOldest(svms, gpu));
+  const { core } = svms;
+  core.beginMakingRoom();
+  const taken = reserveEvicting(core, gpu, pages * PAGE_BYTES, () => evictOldest(svms, gpu));
+  core.endMakingRoom();
+  return taken;
 }
 
 /** `svm_range_vram_node_free`. */

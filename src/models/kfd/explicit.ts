@@ -31,7 +31,7 @@ export function allocExplicit(svms: Svms, vma: Vma): void {
   }
   if (at !== HOST) {
     svms.explicitPages[at] += pages;
-    core.spend((pages * PAGE_BYTES) / core.platform.device.zeroBytesPerNs);
+    core.spend((pages * PAGE_BYTES) / core.platform.device.zeroBytesPerNs, 'transfer');
   }
   const users = at === HOST || core.platform.topology.peer !== 'none' ? svms.gpus : [at];
   const mask = newMask();

@@ -42,7 +42,7 @@ export function restorePages(svms: Svms, gpu: number, page: number, write: boole
   if (best === NO_ACCESS) return 'noaccess';
 
   svms.log('pf', gpu, page, write, arrivedNs);
-  svms.core.spend(svms.costs.faultNs);
+  svms.core.spend(svms.costs.faultNs, 'faultService');
   const { first, last } = svms.legacy ? range : granule(range, page);
   const migrate = svms.legacy ? range.actualLoc !== best : range.actualLoc !== SYSMEM || best !== SYSMEM;
   if (migrate) bringTo(svms, range, best, first, last);

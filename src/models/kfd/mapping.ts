@@ -103,7 +103,7 @@ function mapPiece(svms: Svms, range: SvmRange, first: number, last: number, gpu:
       at = end + 1 > 511 ? -1 : nextPage(pages, end + 1);
     }
     core.map(gpu, block, copyMask(part, pages), rights, entries);
-    core.spend(countPages(pages) * costs.mapPageNs);
+    core.spend(countPages(pages) * costs.mapPageNs, 'mapping');
   });
   svms.log('map', gpu, runFirst, last, runLocation, writable);
   flushTlb(svms, gpu);
@@ -195,7 +195,7 @@ export const RESTORE_WORK = 1;
 function scheduleRestore(svms: Svms): void {
   svms.log('resq');
   svms.core.wakeAt(svms.core.now() + RESTORE_DELAY_NS, RESTORE_WORK);
-  for (const gpu of svms.gpus) svms.core.stall(gpu, RESTORE_DELAY_NS);
+  for (const gpu of svms.gpus) svms.core.stall(gpu, RESTORE_DELAY_NS, 'wait');
 }
 
 /** `svm_range_restore_work`. */
@@ -215,7 +215,7 @@ export function restoreWork(svms: Svms): void {
     range.invalid = 0;
   }
   failed ||= svms.evictedRanges !== evicted;
-  for (const gpu of svms.gpus) core.stall(gpu, core.now() - begunNs);
+  for (const gpu of svms.gpus) core.stall(gpu, core.now() - begunNs, 'mapping');
   if (failed) {
     scheduleRestore(svms);
     svms.log('resched');

@@ -111,8 +111,8 @@ function copyPiece(
     to === HOST ? mm.migrateToHost(from, first, last, options) : mm.migrateToDevice(to, first, last, options);
   // The fence of the last job is waited for.
   if (jobs.count > 0) core.count('roundTrips');
-  core.spend(jobs.count * costs.copyJobNs);
-  core.spend(pages * (to === HOST ? costs.migrateOutPageNs : costs.migrateInPageNs));
+  core.spend(jobs.count * costs.copyJobNs, 'transfer');
+  core.spend(pages * (to === HOST ? costs.migrateOutPageNs : costs.migrateInPageNs), 'mapping');
   svms.log('mig', trigger, from, to, first, last, collected, pages, copied, jobs.count);
   return pages;
 }

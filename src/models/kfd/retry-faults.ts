@@ -34,7 +34,7 @@ export function createRetryFaults(svms: Svms, options: RetryFaultOptions) {
     const page = faults.page[i];
     const end = restorePages(svms, gpu, page, faults.access[i] !== ACCESS.read);
     if (end === 'window') {
-      core.spend(svms.costs.repairedFaultNs);
+      core.spend(svms.costs.repairedFaultNs, 'faultService');
       if (usable(gpu, faults, i)) faults.stale(i);
       else faults.defer(i, retryNs);
       return true;

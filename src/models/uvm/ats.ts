@@ -70,7 +70,7 @@ export function serveAts(
   }
   for (const [firstPage, faulted] of byVma) {
     core.count('services');
-    core.spend(uvm.costs.blockNs);
+    core.spend(uvm.costs.blockNs, 'faultService');
     placeWindow(uvm, device, Math.floor(faults[0].page / BLOCK_PAGES), firstPage, faulted);
   }
   return outcomes;
@@ -88,7 +88,7 @@ function placeWindow(uvm: Uvm, device: number, block: number, vmaFirst: number, 
   // What the CPU page table holds is left where it is and only reached.
   const held = core.mappedMask(HOST, block, newMask());
   andNotMask(wanted, held);
-  core.spend(countPages(wanted) * uvm.costs.pageNs);
+  core.spend(countPages(wanted) * uvm.costs.pageNs, 'mapping');
   const bytes = countPages(wanted) * PAGE_BYTES;
   // Linux falls back to another node when the preferred one is full.
   const at = vma.allocation.kind === 'system' && core.reserve(device, bytes) ? device : HOST;
@@ -120,7 +120,7 @@ export function counterAts(uvm: Uvm, device: number, page: number): void {
   if (pages > 0 && core.reserve(device, pages * PAGE_BYTES)) {
     core.hostShootdown();
     core.tlbInvalidate(device);
-    core.spend(pages * uvm.costs.pageNs);
+    core.spend(pages * uvm.costs.pageNs, 'mapping');
     core.beginMigration();
     core.move(block, own, device, 'counter', { timing: 'queue' });
     mapEverywhere(uvm, block, own);
@@ -139,7 +139,8 @@ export function migrateAts(uvm: Uvm, firstPage: number, lastPage: number, target
     const pages = countPages(coming);
     if (pages === 0 || (target !== HOST && !core.reserve(target, pages * PAGE_BYTES))) continue;
     freeAts(uvm, block, coming);
-    core.spend(uvm.costs.blockNs + pages * uvm.costs.pageNs);
+    core.spend(uvm.costs.blockNs, 'faultService');
+    core.spend(pages * uvm.costs.pageNs, 'mapping');
     core.beginMigration();
     core.move(block, coming, target, 'hint', { timing: 'queue' });
     core.populate(block, coming, target, { timing: 'queue' });

@@ -36,7 +36,8 @@ export function evictRoot(uvm: Uvm, device: number): boolean {
   const root = uvm.memory[device].victim();
   if (root === null) return false;
   const { core } = uvm;
-  core.spend(uvm.costs.evictNs);
+  core.beginMakingRoom();
+  core.spend(uvm.costs.evictNs, 'eviction');
   const behind = new Map<VaBlock, PageMask>();
   for (const chunk of root.chunks) {
     let mask = behind.get(chunk.block);
@@ -50,7 +51,7 @@ export function evictRoot(uvm: Uvm, device: number): boolean {
     const leaving = andMask(residentOn(uvm, block, device, newMask()), mask);
     if (isEmptyMask(leaving)) continue;
     pages += countPages(leaving);
-    core.spend(countPages(leaving) * uvm.costs.pageNs);
+    core.spend(countPages(leaving) * uvm.costs.pageNs, 'eviction');
     if (block.range.kind === 'system') {
       uvm.linux.migrateDevicePages(device, block.number, leaving, 'eviction');
       continue;
@@ -62,6 +63,7 @@ export function evictRoot(uvm: Uvm, device: number): boolean {
   }
   core.evicted(device, firstPage, BLOCK_BYTES, pages);
   for (const chunk of [...root.chunks]) uvm.memory[device].free(chunk);
+  core.endMakingRoom();
   return true;
 }
 

@@ -29,7 +29,7 @@ interface PageFault {
 export function serveBatch(uvm: Uvm, device: number, buffer: FaultBuffer): void {
   const { core, costs } = uvm;
   const fetched = Math.min(uvm.batchCount, buffer.count);
-  core.spend(costs.batchNs + fetched * (costs.fetchFaultNs + costs.sortFaultNs));
+  core.spend(costs.batchNs + fetched * (costs.fetchFaultNs + costs.sortFaultNs), 'faultService');
   const order = sorted(buffer, fetched);
   const faults = merged(buffer, order);
 
@@ -91,7 +91,7 @@ function serveFaultsOfBlock(
   const enough = serveBlock(uvm, () => {
     const service: Service = newService(uvm, block, device, 'deviceFault');
     served.clear();
-    uvm.core.spend(faults.length * uvm.costs.faultNs);
+    uvm.core.spend(faults.length * uvm.costs.faultNs, 'faultService');
     for (const fault of faults) {
       const page = fault.page - base;
       if (authorised(uvm, block, device, page, fault.access)) {
@@ -151,11 +151,11 @@ function finishBatch(uvm: Uvm, buffer: FaultBuffer, fetched: number, duplicates:
   else if (replayPolicy === 'once' && fetched === buffer.count) replay(uvm);
   if (replayPolicy !== 'batch_flush') return;
   if (duplicates * 100 > fetched * UPDATE_PUT_PER_CENT) {
-    core.spend(costs.putReadNs);
+    core.spend(costs.putReadNs, 'faultService');
     core.count('roundTrips');
     core.countOwn('putReads');
   }
-  core.spend((buffer.count - fetched) * costs.flushFaultNs);
+  core.spend((buffer.count - fetched) * costs.flushFaultNs, 'faultService');
   buffer.flush();
   replay(uvm);
 }
@@ -163,7 +163,7 @@ function finishBatch(uvm: Uvm, buffer: FaultBuffer, fetched: number, duplicates:
 /** The replay waits for the copies; the driver waits for the replay. */
 function replay(uvm: Uvm): void {
   uvm.core.drain();
-  uvm.core.spend(uvm.costs.replayNs);
+  uvm.core.spend(uvm.costs.replayNs, 'faultService');
   uvm.core.count('roundTrips');
   uvm.core.countOwn('replays');
 }

@@ -51,7 +51,7 @@ export function prefetch(uvm: Uvm, event: PrefetchEvent): HintOutcome {
   }
   forEachBlockOf(uvm, firstPage, lastPage, (block, mask) => {
     while (target !== HOST && !takeMemory(uvm, block, target, mask)) if (!evictRoot(uvm, target)) return;
-    uvm.core.spend(uvm.costs.blockNs);
+    uvm.core.spend(uvm.costs.blockNs, 'faultService');
     uvm.core.beginMigration();
     const duplicate = block.range.readDuplicate;
     makeResident(uvm, block, target, mask, 'hint', null, duplicate);

@@ -14,7 +14,7 @@ export function hostFault(uvm: Uvm, page: number, access: Access): 'retry' | 'fa
   if (block === null) return hostFaultAts(uvm, page, access);
   // Linux takes the fault; pages on a GPU come home through the driver's migrate_to_ram.
   if (block.range.kind === 'system') return uvm.linux.hostFault(page, access);
-  uvm.core.spend(uvm.costs.hostFaultNs);
+  uvm.core.spend(uvm.costs.hostFaultNs, 'faultService');
   return serveHost(uvm, block, page, access) ? 'retry' : 'failed';
 }
 

@@ -37,7 +37,7 @@ export function makeResident(
   }
   const there = residentOn(uvm, block, destination, newMask());
   const coming = andNotMask(copyMask(newMask(), mask), there);
-  core.spend(countPages(coming) * uvm.costs.pageNs);
+  core.spend(countPages(coming) * uvm.costs.pageNs, 'mapping');
   if (keepSource) {
     // Who holds a copy may only read from now on; remote mappings of others go.
     for (let p = 0; p < uvm.topology.processors; p++) {

@@ -35,7 +35,7 @@ export function moveSystemPages(
   let last = first;
   for (let page = first; page >= 0; page = nextPage(mask, page + 1)) last = page;
   const here = residentOn(uvm, block, destination, newMask());
-  uvm.core.spend(countPages(andNotMask(copyMask(newMask(), mask), here)) * uvm.costs.pageNs);
+  uvm.core.spend(countPages(andNotMask(copyMask(newMask(), mask), here)) * uvm.costs.pageNs, 'mapping');
   const options = {
     trigger,
     move: { timing: 'queue', ...(brought === null ? {} : { speculative: brought }) },

@@ -144,7 +144,7 @@ export function carryOut(uvm: Uvm, service: Service): boolean {
     if (enough && !takeMemory(uvm, block, device, service.goingTo[device])) enough = false;
   });
   if (!enough) return false;
-  uvm.core.spend(uvm.costs.blockNs);
+  uvm.core.spend(uvm.costs.blockNs, 'faultService');
   forEachProcessor(service.destinations, (destination) => {
     const mask = service.goingTo[destination];
     const before = residentOn(uvm, block, destination, newMask());

@@ -32,7 +32,7 @@ import type { FaultCause } from './types.ts';
 export function handleFault(mm: LinuxMmState, page: number, write: boolean, cause: FaultCause): boolean {
   const { core } = mm;
   mm.counters.faults[cause]++;
-  core.spend(mm.costs.faultNs);
+  core.spend(mm.costs.faultNs, 'faultService');
   const vma = core.vmaAt(page);
   if (vma === null || mm.deniedVma.has(page)) return false;
   if (write && mm.readOnlyVma.has(page)) return false;

@@ -83,9 +83,9 @@ function cycleToDevice(
   for (const { huge, isolated, going, empty } of parts) {
     // Costs count pages looked after, including those put back later.
     const pages = countPages(orMask(orMask(copyMask(newMask(), isolated), going), empty));
-    core.spend(huge ? mm.costs.migrateHugeNs : pages * mm.costs.migratePageNs);
+    core.spend(huge ? mm.costs.migrateHugeNs : pages * mm.costs.migratePageNs, 'mapping');
   }
-  core.spend(mm.costs.migrateCycleNs);
+  core.spend(mm.costs.migrateCycleNs, 'mapping');
   for (const part of parts) options.allocate?.(part.block, part.going);
   announceEmpty(mm, parts, last, device);
   if (parts.some((part) => !isEmptyMask(part.going))) core.beginMigration();
@@ -180,14 +180,14 @@ export function migrateToHost(
     mm.counters.cyclesToHost++;
     let begun = false;
     notify(mm, 'migrate', first, last, device);
-    core.spend(mm.costs.migrateCycleNs);
+    core.spend(mm.costs.migrateCycleNs, 'mapping');
     forEachBlock(first, last, (block, from, to) => {
       const going = andMask(core.residentMask(device, block, newMask()), addRange(newMask(), from, to));
       if (isEmptyMask(going)) return;
       if (!begun) core.beginMigration();
       begun = true;
       const huge = mm.huge.get(block) === 'page';
-      core.spend(huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs);
+      core.spend(huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs, 'mapping');
       options.allocate?.(block, going);
       moved += returnPages(mm, device, block, going, options);
     });
@@ -234,6 +234,9 @@ export function migrateDevicePages(
   core.beginMigration();
   forEachPage(going, (page) => notify(mm, 'clear', block * BLOCK_PAGES + page, block * BLOCK_PAGES + page));
   const huge = mm.huge.get(block) === 'page';
-  core.spend(mm.costs.migrateCycleNs + (huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs));
+  core.spend(
+    mm.costs.migrateCycleNs + (huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs),
+    'mapping',
+  );
   return returnPages(mm, device, block, going, { trigger });
 }

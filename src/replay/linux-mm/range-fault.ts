@@ -63,7 +63,7 @@ export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeF
   const { core } = mm;
   mm.counters.rangeFaults++;
   const sequence = request.sequence();
-  core.spend(mm.costs.rangeFaultNs + entriesIn(mm, request) * mm.costs.rangeFaultEntryNs);
+  core.spend(mm.costs.rangeFaultNs + entriesIn(mm, request) * mm.costs.rangeFaultEntryNs, 'faultService');
   let rounds = 0;
   for (let from = request.firstPage; ; ) {
     if (request.sequence() !== sequence) return 'busy';

@@ -1,5 +1,6 @@
 /** Device memory: imports, eviction in batches, watermarks, what stays after an eviction. */
 import { describe, expect, test } from 'vitest';
+import type { GmClock } from '../../../src/models/gmem/clock.ts';
 import type { GmConfig } from '../../../src/models/gmem/config.ts';
 import { createDeviceOs } from '../../../src/models/gmem/device-os.ts';
 import type { GmMapping } from '../../../src/models/gmem/mapping.ts';
@@ -174,7 +175,7 @@ test('the device OS tries ten times, one victim each, when its host takes none',
   let asked = 0;
   const core = { actors: ['cpu', 'gpu0'], reserve: () => false, effectiveCapacity: () => 0, allocatedBytes: () => 0 };
   const config = { lowWatermarkBytes: 0 } as GmConfig;
-  const os = createDeviceOs(core as unknown as Core, config, { ns: 0 }, () => {
+  const os = createDeviceOs(core as unknown as Core, config, { ns: 0 } as GmClock, () => {
     asked++;
     return 'refused';
   });
