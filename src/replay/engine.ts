@@ -1,11 +1,12 @@
 /**
- * Replays a compiled trace through many runs at once. The way of one access: the loop in `Pass.accessRows` tests one
- * word of the MMU; a run whose bit is clear takes the touch (`LaneRun.touch`), which completes, faults on the CPU, or
- * waits until it is handed over to the model.
+ * Replays a compiled trace through many runs at once. The way of one access: the hit path passes it if its word of the
+ * MMU says that no run cares (`hit-path.ts`); else each run whose bit is clear takes the touch (`LaneRun.touch`), which
+ * completes, faults on the CPU, or waits until it is handed over to the model.
  */
 import { CONTINUES, type CompiledTrace, LAST_ACCESS, type TraceChunk } from '../trace/compiled.ts';
 import { AddressSpace } from './address-space.ts';
 import type { Access } from './faults.ts';
+import { HitPath } from './hit-path.ts';
 import type { RecordFacts } from './in-flight.ts';
 import { checkSlots } from './invariants.ts';
 import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
@@ -14,6 +15,7 @@ import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { KINDS, Mmu } from './mmu.ts';
 import { HOST, type Vma } from './model.ts';
 import { laneResult } from './result.ts';
+import { settledWords } from './settled-rows.ts';
 
 /** Runs in one pass: the bits of a word. */
 const LANES_PER_PASS = 32;
@@ -31,6 +33,7 @@ export function replay(trace: CompiledTrace, specs: readonly LaneSpec[], options
 class Pass {
   private readonly space: AddressSpace;
   private readonly mmu: Mmu;
+  private readonly hits: HitPath;
   private readonly state: PassState;
   private readonly lanes: LaneRun[];
   private readonly allLanes: number;
@@ -56,7 +59,7 @@ class Pass {
     const actors = trace.actors.length;
     const asksAtomics = specs.some((spec) => spec.model.atomics === true);
     this.space = new AddressSpace(trace);
-    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space);
+    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space, trace.slots);
     this.lastTimeNs = new Float64Array(actors).fill(Number.NEGATIVE_INFINITY);
     this.state = {
       actors: trace.actors,
@@ -70,6 +73,7 @@ class Pass {
     this.hasThreads = trace.threads > 0;
     this.lanes = specs.map((spec, i) => this.makeLane(spec, i));
     this.allLanes = specs.length === LANES_PER_PASS ? -1 : (1 << specs.length) - 1;
+    this.hits = new HitPath(this.mmu, this.space, this.allLanes, this.lastTimeNs);
   }
 
   private makeLane(spec: LaneSpec, i: number): LaneRun {
@@ -123,45 +127,56 @@ class Pass {
 
   /** Access rows from `from` up to the next row that is none; gives that row. */
   private accessRows(chunk: TraceChunk, from: number, next: TraceChunk | null): number {
-    const { op, actor, timeNs, page, pages, bytes, rows } = chunk;
-    const { words, base, counting, dueNs } = this.mmu;
-    const { allLanes, lastTimeNs } = this;
+    const { op, actor, timeNs, rows } = chunk;
     for (let row = from; row < rows; row++) {
+      row = this.hits.pass(chunk, row);
+      if (row === rows) break;
       const access = op[row];
-      const a = actor[row];
-      if (access > LAST_ACCESS) {
-        if ((access & ~CONTINUES) > LAST_ACCESS) return row;
-        this.touchPages(chunk, row, next);
-        continue;
-      }
-      const time = timeNs[row];
-      if (time >= dueNs[a]) this.beforeAccess(chunk, row);
-      lastTimeNs[a] = time;
-      if (pages[row] === 1) {
-        const id = page[row];
-        const settled = words[base[a * KINDS + access] + id];
-        if (settled !== allLanes) this.touch(chunk, row, next, id, allLanes & ~settled, 0);
-        if (counting[a] !== 0) this.mmu.countTouch(a, id, bytes[row]);
-      } else {
+      if (access <= LAST_ACCESS) {
+        const a = actor[row];
+        if (timeNs[row] >= this.mmu.dueNs[a]) this.beforeAccess(chunk, row);
+        this.lastTimeNs[a] = timeNs[row];
         this.heldBack = 0;
-        this.touchPages(chunk, row, next);
-      }
+      } else if ((access & ~CONTINUES) > LAST_ACCESS) return row;
+      this.touchPages(chunk, row, next);
     }
     return rows;
   }
 
   private touchPages(chunk: TraceChunk, row: number, next: TraceChunk | null): void {
-    const { words, base, counting } = this.mmu;
+    const { mmu, allLanes } = this;
     const a = chunk.actor[row];
     const first = chunk.page[row];
     const n = chunk.pages[row];
-    const offset = base[a * KINDS + (chunk.op[row] & ~CONTINUES)];
+    const offset = mmu.base[a * KINDS + (chunk.op[row] & ~CONTINUES)];
     for (let i = 0; i < n; i++) {
+      if (mmu.countBase[a] < 0 && this.heldBack === 0) {
+        i += settledWords(mmu.words, offset + first + i, n - i, allLanes);
+        if (i === n) return;
+      }
       if (this.heldBack !== 0) this.resume(a, chunk.record[row]);
-      const settled = words[offset + first + i];
-      if (settled !== this.allLanes) this.touch(chunk, row, next, first + i, this.allLanes & ~settled, i);
-      if (counting[a] !== 0) this.mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
+      let missing = allLanes & ~mmu.words[offset + first + i];
+      if (mmu.watchDue(a, first + i)) missing |= this.countersDue(a, first + i);
+      if (missing !== 0) this.touch(chunk, row, next, first + i, missing, i);
+      if (mmu.countBase[a] >= 0) mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
+      if (mmu.leftBase[a] >= 0) mmu.passWatched(a, first + i);
     }
+  }
+
+  /** Runs whose access counter the next touch of a settled page makes due; and from when on to look again. */
+  private countersDue(actor: number, id: number): number {
+    const { space, mmu } = this;
+    const slot = space.idSlot[id];
+    const inBlock = space.idInBlock[id];
+    let due = 0;
+    mmu.unwatch(actor, slot);
+    for (const { machine, laneBit } of this.lanes) {
+      const left = machine.pages.reckon(actor, slot);
+      if (left === 0) continue;
+      if (left === 1 && machine.pages.countsRemotely(actor, slot, inBlock)) due |= laneBit;
+      mmu.watch(actor, slot, left);
+    }
+    return due;
   }
 
   /** A touch that is not settled in the runs of `missing`. `i` = its place in the row. */
@@ -288,6 +303,7 @@ class Pass {
       for (const lane of this.lanes) due = Math.min(due, lane.dueNs(a, this.hasThreads));
       dueNs[a] = due;
     }
+    this.mmu.stale = true;
     for (const lane of this.lanes) lane.machine.limitsChanged = false;
   }
 }

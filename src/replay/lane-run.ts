@@ -311,7 +311,8 @@ export class LaneRun {
       if (this.holdsBack(event.actor)) this.resume(event.actor, event.record);
       const id = space.idOf(page);
       const word = mmu.words[mmu.base[event.actor * KINDS + access] + id];
-      if ((word & this.laneBit) === 0) this.touch(event.actor, id, access, bytes, facts, false);
+      const armed = this.machine.pages.counterLeft[event.actor][space.idSlot[id]] > 0;
+      if ((word & this.laneBit) === 0 || armed) this.touch(event.actor, id, access, bytes, facts, false);
       else this.touches.bookSettled(event.actor, id, bytes);
     }
   }

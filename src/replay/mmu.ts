@@ -1,9 +1,11 @@
 /**
  * The MMU of a pass: per actor, access kind and page id one 32-bit word with a bit per run, set when such a touch needs
- * nobody's attention in that run. Beside it, once some run needs them, running counts of touches and bytes.
+ * nobody's attention in that run. Beside it, once some run needs them, running counts of touches and bytes, and by block
+ * the touches that may pass before some run's access counter can be due.
  */
 import type { AddressSpace } from './address-space.ts';
 import { MASK_WORDS, type PageMask, popcount32 } from './mask.ts';
+import { COUNT_LIMIT } from './settled-rows.ts';
 
 /** Read, write, atomic. */
 export const KINDS = 3;
@@ -14,11 +16,19 @@ export class Mmu {
   readonly base: Int32Array;
   /** Bit of a run set: some device has a fault pending or deferred on this page. */
   readonly waiting: Int32Array;
-  /** Running counts by actor and id; empty until `startCounting`. */
-  readonly touches: Float64Array[];
-  readonly bytes: Float64Array[];
-  /** By actor: 1 = the running counts are on. */
-  readonly counting: Uint8Array;
+  /**
+   * Running counts: touches and bytes of (actor, id) at `countBase[actor] + 2 * id` and the place after it; -1 = this
+   * actor's touches are not counted.
+   */
+  counts: Int32Array = new Int32Array(0);
+  readonly countBase: Int32Array;
+  /** What was moved out of `counts` before it could overflow, by place. */
+  private readonly moved = new Map<number, { touches: number; bytes: number }>();
+  /** Touches of (actor, slot) until an access counter may be due at `leftBase[actor] + slot`; -1 = none armed yet. */
+  left: Int32Array = new Int32Array(0);
+  readonly leftBase: Int32Array;
+  /** Something that the hit path has a copy of changed: due times, counting, watching. */
+  stale = true;
   /** By actor: trace time from which a record needs attention before it is issued (see `Pass`). */
   readonly dueNs: Float64Array;
 
@@ -28,6 +38,8 @@ export class Mmu {
     readonly tellsAtomics: boolean,
     private readonly ids: number,
     private readonly space: AddressSpace,
+    /** Slots of blocks that the trace touches. */
+    private readonly watchedSlots: number,
   ) {
     const own = tellsAtomics ? 3 : 2;
     this.words = new Int32Array(actors * own * ids);
@@ -36,22 +48,68 @@ export class Mmu {
       for (let kind = 0; kind < KINDS; kind++) this.base[a * KINDS + kind] = (a * own + Math.min(kind, own - 1)) * ids;
     }
     this.waiting = new Int32Array(ids);
-    this.touches = Array.from({ length: actors }, () => new Float64Array(0));
-    this.bytes = Array.from({ length: actors }, () => new Float64Array(0));
-    this.counting = new Uint8Array(actors);
+    this.countBase = new Int32Array(actors).fill(-1);
+    this.leftBase = new Int32Array(actors).fill(-1);
     this.dueNs = new Float64Array(actors).fill(Number.POSITIVE_INFINITY);
   }
 
   startCounting(actor: number): void {
-    if (this.counting[actor] !== 0) return;
-    this.touches[actor] = new Float64Array(this.ids);
-    this.bytes[actor] = new Float64Array(this.ids);
-    this.counting[actor] = 1;
+    if (this.countBase[actor] >= 0) return;
+    this.countBase[actor] = this.counts.length;
+    this.counts = longer(this.counts, 2 * this.ids);
+    this.stale = true;
   }
 
+  /** A touch by an actor whose touches are counted, `bytes` at most a page. */
   countTouch(actor: number, id: number, bytes: number): void {
-    this.touches[actor][id]++;
-    this.bytes[actor][id] += bytes;
+    const i = this.countBase[actor] + 2 * id;
+    if (this.counts[i + 1] + bytes >= COUNT_LIMIT) {
+      this.moved.set(i, { touches: this.touchesOf(actor, id), bytes: this.bytesOf(actor, id) });
+      this.counts[i] = this.counts[i + 1] = 0;
+    }
+    this.counts[i]++;
+    this.counts[i + 1] += bytes;
+  }
+
+  touchesOf(actor: number, id: number): number {
+    const i = this.countBase[actor] + 2 * id;
+    return this.counts[i] + (this.moved.size === 0 ? 0 : (this.moved.get(i)?.touches ?? 0));
+  }
+
+  bytesOf(actor: number, id: number): number {
+    const i = this.countBase[actor] + 2 * id;
+    return this.counts[i + 1] + (this.moved.size === 0 ? 0 : (this.moved.get(i)?.bytes ?? 0));
+  }
+
+  /** Some run's access counter is due at the `touches`-th touch from now of this block, the present one included, or later. */
+  watch(actor: number, slot: number, touches: number): void {
+    if (this.leftBase[actor] < 0) {
+      this.leftBase[actor] = this.left.length;
+      this.left = longer(this.left, this.watchedSlots, UNWATCHED);
+      this.stale = true;
+    }
+    const i = this.leftBase[actor] + slot;
+    if (touches < this.left[i]) this.left[i] = touches;
+  }
+
+  /** May the next touch of this page be the one that some run's access counter waits for? */
+  watchDue(actor: number, id: number): boolean {
+    return this.leftBase[actor] >= 0 && this.left[this.leftBase[actor] + this.space.idSlot[id]] <= 1;
+  }
+
+  unwatch(actor: number, slot: number): void {
+    this.left[this.leftBase[actor] + slot] = UNWATCHED;
+  }
+
+  /** A touch of this page went by; the actor is watched. */
+  passWatched(actor: number, id: number): void {
+    this.passSlot(actor, this.space.idSlot[id]);
+  }
+
+  passSlot(actor: number, slot: number): void {
+    if (this.leftBase[actor] < 0) return;
+    const i = this.leftBase[actor] + slot;
+    if (this.left[i] > 1) this.left[i]--;
   }
 
   /** Clears a run's bits of these pages, all kinds of one actor. */
@@ -87,4 +145,14 @@ export class Mmu {
     const { words, ids } = this;
     for (let i = id; i < words.length; i += ids) words[i] &= ~laneBit;
   }
+}
+
+/** No access counter is armed in the block. */
+const UNWATCHED = 2 ** 31 - 1;
+
+function longer(from: Int32Array, by: number, fill = 0): Int32Array {
+  const to = new Int32Array(from.length + by);
+  to.set(from);
+  if (fill !== 0) to.fill(fill, from.length);
+  return to;
 }

@@ -25,8 +25,10 @@ export class PageState {
   readonly evictedFrom: Int32Array[] = [];
   /** Remote pages whose touches the shared running counts book (see `bookRemote`). */
   readonly remoteSettled: Int32Array[] = [];
-  /** Remote touches left until the hook `counter`, by slot; 0 = not armed. */
+  /** Remote touches left until the hook `counter`, by slot, when last reckoned; 0 = not armed. */
   readonly counterLeft: Int32Array[] = [];
+  /** By slot: what the running counts of its settled remote pages came to then. */
+  private readonly counterBase: Float64Array[] = [];
   readonly residentPages: Float64Array;
   readonly peakResidentPages: Float64Array;
   /** Slots that the arrays have room for. */
@@ -47,7 +49,10 @@ export class PageState {
     for (const kind of this.kinds()) {
       for (let l = 0; l < locations; l++) kind.push(new Int32Array(this.room * MASK_WORDS));
     }
-    for (let l = 0; l < locations; l++) this.counterLeft.push(new Int32Array(this.room));
+    for (let l = 0; l < locations; l++) {
+      this.counterLeft.push(new Int32Array(this.room));
+      this.counterBase.push(new Float64Array(this.room));
+    }
   }
 
   private kinds(): Int32Array[][] {
@@ -142,12 +147,22 @@ export class PageState {
     if (mapped === 0) return;
     this.mmu.clear(actor, slot, mask, this.laneBit);
     const settled = this.remoteSettled[actor];
+    let any = 0;
+    for (let w = 0; w < MASK_WORDS; w++) any |= settled[base + w] & mask[w];
+    if (any !== 0) this.unsettleRemote(actor, slot, mask);
+  }
+
+  private unsettleRemote(actor: number, slot: number, mask: PageMask): void {
+    const base = slot * MASK_WORDS;
+    const settled = this.remoteSettled[actor];
+    const armed = this.reckon(actor, slot) > 0;
     for (let w = 0; w < MASK_WORDS; w++) {
       const bits = settled[base + w] & mask[w];
-      if (bits === 0) continue;
       settled[base + w] &= ~bits;
       for (let rest = bits; rest !== 0; rest &= rest - 1) {
-        this.bookRemote(actor, this.space.idIn(slot, (w << 5) + 31 - Math.clz32(rest & -rest)), 1);
+        const id = this.space.idIn(slot, (w << 5) + 31 - Math.clz32(rest & -rest));
+        this.bookRemote(actor, id, 1);
+        if (armed) this.counterBase[actor][slot] -= this.mmu.touchesOf(actor, id);
       }
     }
   }
@@ -158,9 +173,9 @@ export class PageState {
    */
   bookRemote(actor: number, id: number, sign: 1 | -1): void {
     const { books, mmu } = this;
-    books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] += sign * mmu.touches[actor][id];
-    books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += sign * mmu.bytes[actor][id];
-    this.costs?.remote(this.space.pageOf(id), sign * mmu.bytes[actor][id]);
+    books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] += sign * mmu.touchesOf(actor, id);
+    books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += sign * mmu.bytesOf(actor, id);
+    this.costs?.remote(this.space.pageOf(id), sign * mmu.bytesOf(actor, id));
   }
 
   /** End of the trace: what the running counts hold of this block is booked. */
@@ -171,8 +186,47 @@ export class PageState {
   // --- access counters -------------------------------------------------------------------------------------------
   arm(device: number, block: number, threshold: number): void {
     const slot = this.slotOf(block);
-    this.counterLeft[device][slot] = threshold;
     this.unsettleActor(device, slot, EVERY_PAGE);
+    this.counterLeft[device][slot] = threshold;
+    this.counterBase[device][slot] = 0;
+  }
+
+  /** Brings the armed counter of a block up to date with the running counts; gives what is left, 0 = not armed. */
+  reckon(device: number, slot: number): number {
+    if (slot >= this.room || this.counterLeft[device][slot] === 0) return 0;
+    const touches = this.settledTouches(device, slot);
+    this.counterLeft[device][slot] -= touches - this.counterBase[device][slot];
+    this.counterBase[device][slot] = touches;
+    return this.counterLeft[device][slot];
+  }
+
+  /** Sum of the running counts of a block's pages that rely on them. */
+  private settledTouches(device: number, slot: number): number {
+    const { slotTouched, slotFirstId } = this.space;
+    const settled = this.remoteSettled[device];
+    let sum = 0;
+    let id = slotFirstId[slot];
+    for (let w = slot * MASK_WORDS; w < (slot + 1) * MASK_WORDS; w++) {
+      for (let rest = settled[w]; rest !== 0; rest &= rest - 1) {
+        sum += this.mmu.touchesOf(device, id + popcount32(slotTouched[w] & ((rest & -rest) - 1)));
+      }
+      id += popcount32(slotTouched[w]);
+    }
+    return sum;
+  }
+
+  /** Is this page a remote one whose touches go by uncounted? */
+  countsRemotely(device: number, slot: number, inBlock: number): boolean {
+    return (this.remoteSettled[device][slot * MASK_WORDS + (inBlock >> 5)] & (1 << (inBlock & 31))) !== 0;
+  }
+
+  /** A remote page begins to rely on the running counts; its present touch, which is booked, will be in them. */
+  settleRemote(actor: number, slot: number, inBlock: number, id: number): void {
+    this.remoteSettled[actor][slot * MASK_WORDS + (inBlock >> 5)] |= 1 << (inBlock & 31);
+    this.bookRemote(actor, id, -1);
+    if (this.counterLeft[actor][slot] === 0) return;
+    this.counterBase[actor][slot] += this.mmu.touchesOf(actor, id) + 1;
+    this.mmu.watch(actor, slot, this.counterLeft[actor][slot] + 1);
   }
 
   disarm(device: number, block: number): void {
@@ -207,7 +261,10 @@ export class PageState {
     for (const kind of this.kinds()) {
       for (let l = 0; l < kind.length; l++) kind[l] = grown(kind[l], this.room * MASK_WORDS);
     }
-    for (let l = 0; l < this.locations; l++) this.counterLeft[l] = grown(this.counterLeft[l], this.room);
+    for (let l = 0; l < this.locations; l++) {
+      this.counterLeft[l] = grown(this.counterLeft[l], this.room);
+      this.counterBase[l] = grown(this.counterBase[l], this.room);
+    }
   }
 }
 
@@ -224,8 +281,8 @@ function put(words: Int32Array, slot: number, mask: PageMask, on: boolean): void
   }
 }
 
-function grown(from: Int32Array, length: number): Int32Array {
-  const to = new Int32Array(length);
+function grown<T extends Int32Array | Float64Array>(from: T, length: number): T {
+  const to = new (from.constructor as new (length: number) => T)(length);
   to.set(from);
   return to;
 }

@@ -4,12 +4,14 @@
  */
 import { ACCESS } from './faults.ts';
 import type { Machine } from './machine.ts';
-import { BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS } from './mask.ts';
+import { addPage, BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS, newMask } from './mask.ts';
 import { M } from './metrics.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
 
 export class Touches {
+  private readonly onePage = newMask();
+
   constructor(
     private readonly machine: Machine,
     private readonly mmu: Mmu,
@@ -41,11 +43,18 @@ export class Touches {
       machine.books[M['speculation.used']]++;
     }
     if ((machine.pages.resident[actor][word] & bit) !== 0 || machine.pages.residenceAt(word, bit) === 0) return true;
-    if ((machine.pages.remoteSettled[actor][word] & bit) !== 0) return true;
+    const armed = actor !== HOST && machine.pages.counterLeft[actor][slot] > 0;
+    if ((machine.pages.remoteSettled[actor][word] & bit) !== 0) {
+      if (!armed) return true;
+      this.onePage.fill(0);
+      machine.pages.unsettleActor(actor, slot, addPage(this.onePage, inBlock));
+    }
     this.bookRemote(actor, slot, inBlock, bytes, 1);
-    if (actor === HOST || machine.pages.counterLeft[actor][slot] === 0) return true;
-    if (--machine.pages.counterLeft[actor][slot] === 0) this.notifyCounter(actor, slot, inBlock);
-    return false;
+    if (!armed) return true;
+    const left = --machine.pages.counterLeft[actor][slot];
+    if (left === 0) this.notifyCounter(actor, slot, inBlock);
+    else this.mmu.passSlot(actor, slot);
+    return left > 1;
   }
 
   private notifyCounter(device: number, slot: number, inBlock: number): void {
@@ -72,8 +81,7 @@ export class Touches {
     const remote = (machine.pages.resident[actor][word] & bit) === 0 && machine.pages.residenceAt(word, bit) !== 0;
     if (remote && (machine.pages.remoteSettled[actor][word] & bit) === 0) {
       mmu.startCounting(actor);
-      machine.pages.remoteSettled[actor][word] |= bit;
-      machine.pages.bookRemote(actor, id, -1);
+      machine.pages.settleRemote(actor, slot, inBlock, id);
       this.bookRemote(actor, slot, inBlock, bytes, -1);
     }
     const kinds = mmu.tellsAtomics ? KINDS : KINDS - 1;

@@ -110,7 +110,7 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
       const oldest = pool.oldest(d);
       if (oldest !== undefined && chance(8)) pool.evict(d, oldest, timing());
       if (chance(8)) makeSomeRoom(d, oldest);
-      if (oldest !== undefined && chance(25)) core.armCounter(d, blockOf(oldest), 1 + roll(4));
+      if (oldest !== undefined && chance(25)) core.armCounter(d, blockOf(oldest), 1 + roll(chance(50) ? 4 : 30));
       if (oldest !== undefined && chance(4)) core.disarmCounter(d, blockOf(oldest));
       if (oldest !== undefined && chance(6)) somebodyForgets(oldest);
     }
@@ -154,7 +154,8 @@ function chaos(core: Core, seed: number, atomics: boolean): ModelHooks {
     if (exists && chance(25)) {
       mapPages(actor, [page], wanted);
       const holder = Math.floor(Math.log2(core.residence(page)));
-      if (actor !== HOST && holder !== actor && chance(60)) core.armCounter(actor, blockOf(page), 1 + roll(5));
+      if (actor !== HOST && holder !== actor && chance(60))
+        core.armCounter(actor, blockOf(page), 1 + roll(chance(50) ? 5 : 30));
       return true;
     }
     if (!exists && wanted === RIGHTS.read && chance(20)) {
