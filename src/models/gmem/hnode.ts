@@ -14,6 +14,8 @@ import type { DeviceMemory, EvictPage } from './memory.ts';
 export interface Hnode {
   readonly free: number[];
   readonly freeAtNs: Map<number, number>;
+  /** Free pages that an eviction made so. */
+  readonly evicted: Set<number>;
   /** In eviction order, head first. */
   readonly active: Set<GmMapping>;
   nrFree: number;
@@ -41,6 +43,7 @@ export function createHostAllocator(
   const nodes: Hnode[] = core.actors.map(() => ({
     free: [],
     freeAtNs: new Map(),
+    evicted: new Set(),
     active: new Set(),
     nrFree: 0,
     nrActive: 0,
@@ -52,18 +55,20 @@ export function createHostAllocator(
     const page = node.free.pop();
     if (page === undefined) return null;
     node.nrFree--;
-    // Another task's eviction is still writing the old content back.
+    // Another task still imports it, or writes the old content back.
     const freeAtNs = node.freeAtNs.get(page) ?? 0;
     if (freeAtNs > clock.ns) {
       lockWait(freeAtNs - clock.ns);
-      clock.passUntil(freeAtNs, 'eviction');
+      clock.passUntil(freeAtNs, node.evicted.has(page) ? 'eviction' : 'wait');
     }
     return page;
   }
 
-  function pushFree(node: Hnode, devicePage: number): void {
+  function pushFree(node: Hnode, devicePage: number, byEviction = false): void {
     node.free.push(devicePage);
     node.freeAtNs.set(devicePage, clock.ns);
+    if (byEviction) node.evicted.add(devicePage);
+    else node.evicted.delete(devicePage);
     node.nrFree++;
   }
 
@@ -97,7 +102,7 @@ export function createHostAllocator(
       const outcome = evictPage(m);
       if (outcome === 'evicted') {
         node.nrActive--;
-        pushFree(node, devicePage);
+        pushFree(node, devicePage, true);
       } else if (outcome !== 'refused' || !config.literal) {
         node.active.add(m);
       }
