@@ -29,7 +29,7 @@ const silent = {
 };
 
 async function command(...args: string[]): Promise<void> {
-  const status = await main([...args], { stdout: silent, stderr: process.stderr, env: {} });
+  const status = await main([...args], { stdout: silent, stderr: process.stderr, env: { GMEM_EVAL_CACHE_SIZE: '0' } });
   if (status !== 0) throw new Error(`gmem-eval ${args.join(' ')}: status ${status}`);
 }
 

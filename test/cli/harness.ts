@@ -15,11 +15,14 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** No test may write into the cache of whoever runs it; `vitest.config.ts` says the same to processes. */
+const NO_CACHE = { GMEM_EVAL_CACHE_SIZE: '0' };
+
 /** `terminal`: both outputs say that they are one. */
 export async function gmemEval(args: readonly string[], env: Io['env'] = {}, terminal = false): Promise<Outcome> {
   const stdout = new Screen(terminal);
   const stderr = new Screen(terminal);
-  const status = await main(args, { stdout, stderr, env });
+  const status = await main(args, { stdout, stderr, env: { ...NO_CACHE, ...env } });
   return { status, stdout: stdout.text, stderr: stderr.text };
 }
 
