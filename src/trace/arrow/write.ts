@@ -1,6 +1,7 @@
 /** A compiled trace as an Arrow IPC file: a record batch a chunk, then the sections, then the footer. */
 
-import type { BlockLives, CompiledTrace, TraceChunk } from '../compiled.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { CompiledTrace, TraceChunk } from '../compiled.ts';
 import { crc32 } from './checksum.ts';
 import { factsText, jsonLines, livesBytes } from './facts.ts';
 import {
@@ -100,8 +101,17 @@ function sectionsOf(
 ): [Section['name'], Iterable<Uint8Array>][] {
   return [
     ['batches', [new Uint8Array(Uint32Array.from([...rows, ...sums]).buffer)]],
-    ['lives', livesBytes(trace.lives as BlockLives)],
+    ['lives', livesBytes(trace.lives)],
     ['allocations', jsonLines(trace.allocations)],
     ['events', jsonLines(trace.events)],
   ];
+}
+
+/** Writes the file piece by piece until `write` says false; gives whether it wrote all. Signals are heard in between. */
+export async function writeCompiled(trace: CompiledTrace, write: (piece: Uint8Array) => boolean): Promise<boolean> {
+  for (const piece of compiledFile(trace)) {
+    if (!write(piece)) return false;
+    await setImmediate();
+  }
+  return true;
 }
