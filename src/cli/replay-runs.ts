@@ -8,6 +8,7 @@ import { ConfigurationError } from '../replay/configuration-error.ts';
 import { InvariantError, type LaneResult } from '../replay/lane.ts';
 import type { PlannedRun } from '../replay/plan.ts';
 import type { Found, Question } from '../report/explain/observe.ts';
+import { DamagedTraceError } from '../trace/arrow/chunks.ts';
 import type { CompiledTrace } from '../trace/compiled.ts';
 import { OutputError } from './io.ts';
 import { type OutputFile, removeTemporary } from './output-file.ts';
@@ -114,6 +115,11 @@ function errorOf(failure: Failure, events: OutputFile | null): Error {
   const error = withStack(failure);
   if (failure.type === 'configuration')
     return new ConfigurationError(failure.message, failure.advice!, { cause: error });
+  if (failure.type === 'damage') {
+    const rebuilt = new DamagedTraceError(failure.file!, null, failure.message.slice(failure.file!.length + 2));
+    if (failure.stack !== undefined) rebuilt.stack = failure.stack;
+    return rebuilt;
+  }
   if (failure.type === 'invariant') {
     const { run, record, invariant } = failure.invariant!;
     const detail = failure.message.slice(failure.message.indexOf(`${invariant}: `) + invariant.length + 2);

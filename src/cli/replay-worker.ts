@@ -9,6 +9,7 @@ import type { ModelDefinition, ModelHooks } from '../replay/model.ts';
 import { isModulePath, loadModel } from '../replay/registry.ts';
 import { type Found, observer, type Question } from '../report/explain/observe.ts';
 import { IntervalSamples } from '../report/interval.ts';
+import { DamagedTraceError } from '../trace/arrow/chunks.ts';
 import { openSharedTrace, type SharedTrace } from './shared-trace.ts';
 
 export interface Work {
@@ -32,11 +33,13 @@ export type Report =
 
 /** An error in a form that crosses threads. */
 export interface Failure {
-  readonly type: 'configuration' | 'invariant' | 'system' | 'other';
+  readonly type: 'configuration' | 'invariant' | 'damage' | 'system' | 'other';
   readonly message: string;
   readonly stack: string | undefined;
   readonly advice?: string;
   readonly code?: string;
+  /** Of a compiled trace that cannot be read to its end. */
+  readonly file?: string;
   readonly invariant?: { readonly run: number; readonly record: number; readonly invariant: string };
 }
 
@@ -158,6 +161,7 @@ function failureOf(error: unknown, firstRun: number): Failure {
   const { message } = error;
   const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
   if (error instanceof ConfigurationError) return { type: 'configuration', message, stack, advice: error.advice };
+  if (error instanceof DamagedTraceError) return { type: 'damage', message, stack, file: error.file };
   if (error instanceof InvariantError) {
     return {
       type: 'invariant',

@@ -1,22 +1,27 @@
-/** A compiled trace that several threads read: its columns in shared memory, once. */
+/** A compiled trace that several threads read: its columns in shared memory, once, or streamed from its file by each. */
 
+import { type ChunkFile, chunkFileOf, chunksOf } from '../trace/arrow/chunks.ts';
 import type { CompiledTrace, TraceChunk } from '../trace/compiled.ts';
 
 /** What a worker is sent: the trace without its one function. */
-export type SharedTrace = Omit<CompiledTrace, 'chunks'> & { readonly chunkList: readonly TraceChunk[] };
+export type SharedTrace = Omit<CompiledTrace, 'chunks'> & { readonly rows: readonly TraceChunk[] | ChunkFile };
 
 export function shareTrace(trace: CompiledTrace): SharedTrace {
   const { chunks: _chunks, ...data } = trace;
   return {
     ...shareColumns(data),
     lives: shareColumns(trace.lives),
-    chunkList: Array.from(trace.chunks(), shareColumns),
+    rows: chunkFileOf(trace) ?? Array.from(trace.chunks(), shareColumns),
   };
 }
 
 export function openSharedTrace(shared: SharedTrace): CompiledTrace {
-  const { chunkList, ...data } = shared;
-  return { ...data, chunks: () => chunkList };
+  const { rows, ...data } = shared;
+  return { ...data, chunks: isFile(rows) ? chunksOf(rows) : () => rows };
+}
+
+function isFile(rows: SharedTrace['rows']): rows is ChunkFile {
+  return 'descriptor' in rows;
 }
 
 /** The same object with every column copied to shared memory, unless it is there already. */

@@ -6,17 +6,18 @@ import { type Plan, planRuns, runsOf } from '../../replay/plan.ts';
 import { formatNames, loadFormat, type ReportFormat } from '../../report/registry.ts';
 import { buildResult, type Result } from '../../report/result.ts';
 import { toolVersion } from '../../report/version.ts';
+import type { CompiledTrace } from '../../trace/compiled.ts';
 import { type Gate, type GateOptions, knownOfModels, loadGate, mustDiffer } from '../gate.ts';
 import { answer, type Io, OutputError, wantsColor } from '../io.ts';
 import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
-import { readTrace } from '../read-trace.ts';
+import { type TraceOptions, withTrace } from '../read-trace.ts';
 import { replayRuns } from '../replay-runs.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 
-interface Options extends GateOptions {
+interface Options extends GateOptions, TraceOptions {
   models?: string[];
   set?: string[];
   platform?: string;
@@ -26,10 +27,8 @@ interface Options extends GateOptions {
   out: string;
   events?: string;
   interval?: number;
-  traceFormat?: string;
   check?: true;
   jobs: number;
-  quiet?: true;
   baseline?: string;
 }
 
@@ -67,6 +66,7 @@ export function runCommand(io: Io): Command {
       (text: string) => wholeNumber('--interval', text),
     )
     .option('--trace-format <name>', 'how the trace is written (default: found from its content)')
+    .option('--no-cache', 'read the trace itself, and keep no compiled form of it')
     .option('--check', 'check the invariants of the simulation all along')
     .option('--jobs <n>', 'spread the runs over so many threads', (text: string) => wholeNumber('--jobs', text), 1)
     .option('--quiet', 'no progress, no warnings')
@@ -141,9 +141,20 @@ async function evaluate(
   plan: Plan,
   events: OutputFile | null,
 ): Promise<Result> {
-  const quiet = options.quiet === true;
   // Shared at once, so that the columns as compiled can go.
-  const trace = openSharedTrace(shareTrace(await readTrace(io, path, options.traceFormat, quiet)));
+  return withTrace(io, path, options, (read) =>
+    evaluateTrace(io, openSharedTrace(shareTrace(read)), options, plan, events),
+  );
+}
+
+async function evaluateTrace(
+  io: Io,
+  trace: CompiledTrace,
+  options: Options,
+  plan: Plan,
+  events: OutputFile | null,
+): Promise<Result> {
+  const quiet = options.quiet === true;
   const runs = runsOf(plan, trace);
   const check = options.check === true;
   const progress = startProgress(io, quiet, `replaying ${runs.length} runs`, 'records');

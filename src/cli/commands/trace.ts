@@ -3,15 +3,15 @@ import { formatSize } from '../../replay/sizes.ts';
 import { formatCount, formatDuration, visible } from '../../report/text.ts';
 import { type TraceInfo, traceInfo } from '../../trace/index.ts';
 import { columns, json } from '../columns.ts';
+import { compileToFile } from '../compile-trace.ts';
 import { answer, type Io } from '../io.ts';
 import { answerFormat } from '../options.ts';
-import { readTrace } from '../read-trace.ts';
+import { type ReadFrom, type TraceOptions, withTrace } from '../read-trace.ts';
 import { warn } from '../warn.ts';
 
-interface Options {
+interface InfoOptions extends TraceOptions {
   format: 'table' | 'json';
-  traceFormat?: string;
-  quiet?: true;
+  verbose?: true;
 }
 
 export function traceCommand(io: Io): Command {
@@ -19,11 +19,14 @@ export function traceCommand(io: Io): Command {
   command.addCommand(
     withOptions(new Command('info').summary('what a trace contains').description('Say what a trace contains.'))
       .option('--format <name>', 'table or json', answerFormat, 'table')
-      .action(async (path: string, options: Options) => {
-        const trace = await readTrace(io, path, options.traceFormat, options.quiet === true);
-        const info = traceInfo(trace);
-        await answer(io, options.format === 'json' ? json(info) : infoTable(info));
-        if (!options.quiet) for (const text of trace.warnings) warn(io, text);
+      .option('--verbose', 'in a table: say where the trace was read from')
+      .action(async (path: string, options: InfoOptions) => {
+        await withTrace(io, path, options, async (trace, from) => {
+          const info = traceInfo(trace);
+          const source = options.verbose ? originOf(from) : null;
+          await answer(io, options.format === 'json' ? json(info) : infoTable(info, source));
+          if (!options.quiet) for (const text of trace.warnings) warn(io, text);
+        });
       }),
   );
   command.addCommand(
@@ -33,29 +36,52 @@ export function traceCommand(io: Io): Command {
         .description(
           'Read a whole trace and say whether it is valid; exit status 2 and the first error when it is not.',
         ),
-    ).action(async (path: string, options: Options) => {
-      const trace = await readTrace(io, path, options.traceFormat, options.quiet === true);
-      await answer(io, `${visible(path)}: valid, ${formatCount(trace.records)} records\n`);
-      if (!options.quiet) for (const text of trace.warnings) warn(io, text);
+    ).action(async (path: string, options: TraceOptions) => {
+      await withTrace(io, path, options, async (trace) => {
+        // Rows of a compiled file are checked as they are read.
+        for (const _chunk of trace.chunks());
+        await answer(io, `${visible(path)}: valid, ${formatCount(trace.records)} records\n`);
+        if (!options.quiet) for (const text of trace.warnings) warn(io, text);
+      });
     }),
+  );
+  command.addCommand(
+    withOptions(
+      new Command('compile')
+        .summary('write the compiled form of a trace')
+        .description(
+          'Write the compiled form of a trace, which is read much faster and in bounded memory, and is accepted ' +
+            'wherever a trace is. An Arrow IPC file: docs/compiled-trace.md says what is in it.',
+        ),
+    )
+      .requiredOption('-o, --out <file>', 'the compiled trace, usually NAME.arrow')
+      .action((path: string, options: TraceOptions & { out: string }) => compileToFile(io, path, options)),
   );
   return command;
 }
 
 function withOptions(command: Command): Command {
   return command
-    .argument('<trace>', 'a trace file, plain or gzip; - reads standard input')
+    .argument('<trace>', 'a trace file, plain, gzip or compiled; - reads standard input')
     .option('--trace-format <name>', 'how the trace is written (default: found from its content)')
+    .option('--no-cache', 'read the trace itself, and keep no compiled form of it')
     .option('--quiet', 'no progress, no warnings');
 }
 
-function infoTable(info: TraceInfo): string {
+function originOf({ origin, entry }: ReadFrom): string {
+  if (origin === 'cache') return `cache entry ${visible(entry!)}`;
+  if (origin === 'compiled') return 'compiled trace';
+  return entry === null ? 'text' : `text, kept as cache entry ${visible(entry)}`;
+}
+
+function infoTable(info: TraceInfo, source: string | null): string {
   const ops = Object.entries(info.recordsByOp)
     .filter(([, n]) => n > 0)
     .map(([op, n]) => `${op} ${formatCount(n)}`);
   const facts = columns([
     ['trace', visible(info.name)],
     ['sha256', info.sha256],
+    ...(source === null ? [] : [['read from', source]]),
     ...Object.entries(info.metadata).map(([key, value]) => [visible(key), visible(value)]),
     ['records', formatCount(info.records)],
     ['by operation', ops.join(', ') || 'none'],
