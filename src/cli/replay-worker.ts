@@ -51,7 +51,7 @@ async function work({ trace, lanes, firstRun, check, eventFiles, interval, quest
     lanes.map(async ({ reference, ...spec }): Promise<LaneSpec> => ({ ...spec, model: await model(reference) })),
   );
   const events = eventFiles === null ? null : new EventFiles(eventFiles, firstRun, interval);
-  const observers = question === null ? null : lanes.map(() => observer(question, trace));
+  const observers = question === null ? null : lanes.map(({ platform }) => observer(question, trace, platform));
   let lastReport = 0;
   const results = replay(openSharedTrace(trace), specs, {
     check,
@@ -68,6 +68,7 @@ async function work({ trace, lanes, firstRun, check, eventFiles, interval, quest
             events?.add(run, event);
             observers?.[run].add(event);
           },
+          ...(observers === null ? {} : { costsOf: (run: number) => observers[run] }),
         }),
   });
   events?.flush();

@@ -1,25 +1,25 @@
 import { Command } from 'commander';
 import { ConfigurationError } from '../../replay/configuration-error.ts';
 import { hexAddress } from '../../replay/event-stream.ts';
-import { BLOCK_PAGES } from '../../replay/mask.ts';
-import { type Plan, planRuns, runsOf } from '../../replay/plan.ts';
+import { BLOCK_PAGES, MASK_WORDS } from '../../replay/mask.ts';
+import { type Plan, type PlannedRun, planRuns, runsOf } from '../../replay/plan.ts';
 import { casesOf } from '../../report/cases.ts';
 import type { Life } from '../../report/explain/life.ts';
 import type { Found, Question } from '../../report/explain/observe.ts';
 import { type PageReport, pageJson, pageMarkdown, pageTable } from '../../report/explain/page.ts';
-import { settled, type Tally } from '../../report/explain/tally.ts';
+import type { Tally } from '../../report/explain/tally.ts';
 import { type TopReport, topJson, topMarkdown, topTable } from '../../report/explain/top.ts';
 import { buildResult, type Result } from '../../report/result.ts';
-import { remoteNs } from '../../report/time.ts';
+import { visible } from '../../report/text.ts';
 import { toolVersion } from '../../report/version.ts';
-import type { CompiledTrace } from '../../trace/compiled.ts';
+import type { Allocation, CompiledTrace } from '../../trace/compiled.ts';
 import { ADDRESS_PAGES, NUMBER_OK, parseBytes } from '../../trace/numbers.ts';
 import { answer, type Io } from '../io.ts';
 import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
 import { readTrace } from '../read-trace.ts';
-import { replayObserved } from '../replay-runs.ts';
+import { replayObserved, replayRuns } from '../replay-runs.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 import { warningsOf } from './run.ts';
@@ -50,11 +50,14 @@ export function explainCommand(io: Io): Command {
     .summary('tell why: the life of a page, or what cost most')
     .description(
       'Replay a trace and tell why it went as it did: the life of one page in every stack and where the stacks part ' +
-        '(--page), or the blocks and allocations that cost most and what would help (--top).',
+        '(--page), or the pages and allocations that cost most and what would help (--top). docs/explain.md says how ' +
+        'costs are shared.',
     )
     .argument('<trace>', 'a trace file, plain or gzip; - reads standard input')
     .option('--page <address>', 'the page that holds this address, 0x hex or decimal')
-    .option('--top <n>', 'so many blocks and allocations of each stack', (text: string) => wholeNumber('--top', text))
+    .option('--top <n>', 'so many pages and allocations of each stack, the dearest first', (text: string) =>
+      wholeNumber('--top', text),
+    )
     .option('-m, --models <list>', 'stacks to run: NAME[:PRESET], a module (./mine.js), or all, by commas', listed)
     .option('--set <model.param=value>', 'set a parameter of a model, or host.page, host.zeroPage', repeated)
     .option('--platform <name|file>', 'machine profile, see `gmem-eval platforms`')
@@ -82,12 +85,13 @@ async function explain(io: Io, path: string, options: Options): Promise<void> {
   try {
     const quiet = options.quiet === true;
     const trace = openSharedTrace(shareTrace(await readTrace(io, path, options.traceFormat, quiet)));
-    if (question.kind === 'life') mustBeTouched(trace, question.page, options.page!);
-    const { result, found } = await observe(io, trace, plan, question, quiet);
+    if (question.kind === 'life') mustBeKnown(trace, question.page, options.page!);
+    const { result, found, unlimitedNs } = await observe(io, trace, plan, question, quiet);
+    if (question.kind === 'life') mustHaveLived(trace, found as Life[], question.page, options.page!);
     const text =
       question.kind === 'life'
         ? format.page(pageReport(trace, result, found as Life[], question.page))
-        : format.top(topReport(trace, result, found as Tally[], options.top!));
+        : format.top(topReport(trace, result, found as Tally[], unlimitedNs, question.top));
     if (file === null) await answer(io, text);
     file?.write(text);
     file?.commit();
@@ -104,7 +108,7 @@ function questionOf({ page, top }: Options): Question {
       'give one of the two: --page ADDRESS for the life of a page, --top N for what cost most',
     );
   }
-  return page === undefined ? { kind: 'tally' } : { kind: 'life', page: pageOf(page) };
+  return page === undefined ? { kind: 'tally', top: top! } : { kind: 'life', page: pageOf(page) };
 }
 
 function pageOf(text: string): number {
@@ -118,23 +122,53 @@ function formatOf(name: string): (typeof FORMATS)[keyof typeof FORMATS] {
   throw new ConfigurationError(`--format ${name}: no such format here`, `known are ${Object.keys(FORMATS).join(', ')}`);
 }
 
-/** Wrong addresses are told at once, with the nearest right one. */
-function mustBeTouched({ lives }: CompiledTrace, page: number, text: string): void {
+/** Wrong addresses are told before the replay, with the nearest right ones. */
+function mustBeKnown(trace: CompiledTrace, page: number, text: string): void {
+  if (trace.lives.count === 0) {
+    throw new ConfigurationError(`--page ${text}: the trace touches no page at all`, 'give a trace with accesses');
+  }
+  if (trace.allocations.some((a) => a.firstPage <= page && page <= a.lastPage)) return;
+  const touched = nearestTouched(trace, page);
+  if (touched === page) return;
+  const distance = (a: Allocation): number => (a.firstPage > page ? a.firstPage - page : page - a.lastPage);
+  const [first, ...others] = trace.allocations;
+  const nearest = others.reduce((best, each) => (distance(each) < distance(best) ? each : best), first);
+  throw new ConfigurationError(
+    `--page ${text}: outside of every allocation of the trace`,
+    `the nearest is ${visible(nearest.name)}, ${hexAddress(nearest.firstPage, 0)} to ${hexAddress(nearest.lastPage, 0xfff)}; ` +
+      `the nearest page touched is ${hexAddress(touched, 0)}`,
+  );
+}
+
+/** Untouched pages have lives too, where a stack moves more than was asked for. */
+function mustHaveLived(trace: CompiledTrace, lives: readonly Life[], page: number, text: string): void {
+  if (lives.some(({ lines, remoteBytes }) => lines.length > 0 || remoteBytes > 0)) return;
+  const touched = nearestTouched(trace, page);
+  throw new ConfigurationError(
+    `--page ${text}: ${touched === page ? 'no stack did anything with this page' : 'nothing touches this page, and no stack did anything with it'}`,
+    touched === page ? 'give other stacks with -m' : `the nearest page touched is ${hexAddress(touched, 0)}`,
+  );
+}
+
+function nearestTouched({ lives }: CompiledTrace, page: number): number {
   let nearest = Number.POSITIVE_INFINITY;
   for (let life = 0; life < lives.count; life++) {
+    const start = lives.block[life] * BLOCK_PAGES;
+    const away = page < start ? start - page : page - (start + BLOCK_PAGES - 1);
+    if (away >= Math.abs(nearest - page)) continue;
     for (let i = 0; i < BLOCK_PAGES; i++) {
-      if (((lives.touched[life * 16 + (i >> 5)] >>> (i & 31)) & 1) === 0) continue;
-      const touched = lives.block[life] * BLOCK_PAGES + i;
-      if (touched === page) return;
-      if (Math.abs(touched - page) < Math.abs(nearest - page)) nearest = touched;
+      if (((lives.touched[life * MASK_WORDS + (i >> 5)] >>> (i & 31)) & 1) === 0) continue;
+      if (Math.abs(start + i - page) < Math.abs(nearest - page)) nearest = start + i;
     }
   }
-  throw new ConfigurationError(
-    `--page ${text}: nothing in the trace touches this page`,
-    nearest === Number.POSITIVE_INFINITY
-      ? 'the trace touches no page at all'
-      : `the nearest page touched is ${hexAddress(nearest, 0)}`,
-  );
+  return nearest;
+}
+
+interface Observed {
+  readonly result: Result;
+  readonly found: Found[];
+  /** Of each run whose memory is limited: its time without a limit. */
+  readonly unlimitedNs: (number | null)[];
 }
 
 async function observe(
@@ -143,17 +177,36 @@ async function observe(
   plan: Plan,
   question: Question,
   quiet: boolean,
-): Promise<{ result: Result; found: Found[] }> {
+): Promise<Observed> {
   const runs = runsOf(plan, trace);
   const progress = startProgress(io, quiet, `replaying ${runs.length} runs`, 'records');
   try {
     const onProgress = (records: number): void => progress.update(records, trace.records);
     const options = { check: false, jobs: 1, events: null, onProgress };
+    const unlimitedNs =
+      question.kind === 'tally' ? await timesWithoutLimit(trace, runs, options) : runs.map(() => null);
     const { lanes, found } = await replayObserved(trace, runs, options, question);
-    return { result: buildResult(trace, plan, runs, lanes, { version: toolVersion(), check: false }), found };
+    const result = buildResult(trace, plan, runs, lanes, { version: toolVersion(), check: false });
+    return { result, found, unlimitedNs };
   } finally {
     progress.stop();
   }
+}
+
+async function timesWithoutLimit(
+  trace: CompiledTrace,
+  runs: readonly PlannedRun[],
+  options: Parameters<typeof replayRuns>[2],
+): Promise<(number | null)[]> {
+  const limited = runs.filter(({ spec }) => spec.capacityBytes !== null);
+  if (limited.length === 0) return runs.map(() => null);
+  const unlimited = limited.map((run) => ({
+    ...run,
+    oversubscription: null,
+    spec: { ...run.spec, capacityBytes: null },
+  }));
+  const lanes = await replayRuns(trace, unlimited, options);
+  return runs.map((run) => (limited.includes(run) ? lanes[limited.indexOf(run)].metrics['time.total.ns'] : null));
 }
 
 function pageReport(trace: CompiledTrace, result: Result, found: readonly Life[], page: number): PageReport {
@@ -166,24 +219,35 @@ function pageReport(trace: CompiledTrace, result: Result, found: readonly Life[]
   };
 }
 
-function topReport(trace: CompiledTrace, result: Result, found: readonly Tally[], top: number): TopReport {
+function topReport(
+  trace: CompiledTrace,
+  result: Result,
+  found: readonly Tally[],
+  unlimitedNs: readonly (number | null)[],
+  top: number,
+): TopReport {
   return {
     trace: { name: trace.name, sha256: trace.sha256 },
     platform: result.manifest.platform.name,
     top,
-    allocations: trace.allocations.map(({ name, firstPage }) => ({ name, addr: hexAddress(firstPage, 0) })),
+    allocations: trace.allocations.map(({ name, firstPage, record }) => ({
+      name,
+      addr: hexAddress(firstPage, 0),
+      record,
+    })),
     stacks: casesOf([result]).map((each, i) => ({
       stack: each.stack,
       size: each.size,
       facts: {
         metrics: each.run.metrics,
-        remoteNs: remoteNs(each) ?? 0,
         short: Object.entries(result.manifest.trace.livePeakBytes).flatMap(([device, needBytes]) => {
           const haveBytes = each.run.effectiveCapacityBytes?.[device] ?? Number.POSITIVE_INFINITY;
           return needBytes > haveBytes ? [{ device, needBytes, haveBytes }] : [];
         }),
+        footprintBytes: trace.footprintBytes,
+        unlimitedNs: unlimitedNs[i],
       },
-      tally: settled(found[i], each.run.metrics['time.stall.device.ns'] ?? 0),
+      tally: found[i],
     })),
   };
 }

@@ -1,34 +1,80 @@
 /** The life of one page in one run, and where the lives of a page in several stacks part. */
 
-import type { EventLine } from '../../replay/lane.ts';
-import { spanOf } from './span.ts';
+import type { CostListener, EventLine, Stop } from '../../replay/lane.ts';
+import { Biller } from './bill.ts';
+import { WholeNs } from './ranking.ts';
+import { pagesOf, spanOf } from './span.ts';
 
 /** A page that is fought over may have as many lines as the trace has records; more than this nobody reads. */
 const MOST_LINES = 10_000;
 
+/** A line of the event stream, and what this page paid for it. */
+export type LifeLine = EventLine & { readonly costNs: number };
+
 export interface Life {
-  /** In the order of their times; of one time, as they happened. */
-  readonly lines: readonly EventLine[];
-  /** Lines after these that were not kept. */
+  /** In the order of their times; of one time, as they happened. Whole costs, which add up to `costNs - remoteNs`. */
+  readonly lines: readonly LifeLine[];
+  /** Lines after these that were not kept, and their costs. */
   readonly left: number;
+  readonly leftNs: number;
+  /** Bytes of this page that went over a link without migration, and their time. */
+  readonly remoteBytes: number;
+  readonly remoteNs: number;
+  /** What the page cost in all. */
+  readonly costNs: number;
 }
 
-export class LifeObserver {
+export class LifeObserver implements CostListener {
   private readonly lines: EventLine[] = [];
+  private readonly costs = new Map<EventLine, number>();
   private left = 0;
+  private stallNs = 0;
+  private remoteBytes = 0;
+  private readonly biller = new Biller(this);
 
-  constructor(private readonly page: number) {}
+  constructor(
+    private readonly page: number,
+    private readonly remoteBytesPerNs: number,
+  ) {}
 
   add(line: EventLine): void {
-    const span = spanOf(line);
-    if (span === null || this.page < span.firstPage || this.page > span.lastPage) return;
+    this.biller.add(line);
+    if (!this.covers(line)) return;
     if (this.lines.length < MOST_LINES) this.lines.push(line);
     else this.left++;
   }
 
+  stop(stop: Stop): void {
+    this.biller.stop(stop);
+  }
+
+  remote(page: number, bytes: number): void {
+    if (page === this.page) this.remoteBytes += bytes;
+  }
+
+  charge(line: EventLine, ns: number): void {
+    if (!this.covers(line)) return;
+    const share = ns / pagesOf(line);
+    this.stallNs += share;
+    this.costs.set(line, (this.costs.get(line) ?? 0) + share);
+  }
+
+  elsewhere(): void {}
+
+  private covers(line: EventLine): boolean {
+    const span = spanOf(line);
+    return span !== null && span.firstPage <= this.page && this.page <= span.lastPage;
+  }
+
   /** A `fault` line comes after what was done for it but bears the time when it was raised: it goes first. */
   found(): Life {
-    return { lines: this.lines.sort((a, b) => a.timeNs - b.timeNs || a.seq - b.seq), left: this.left };
+    const whole = new WholeNs();
+    const sorted = this.lines.sort((a, b) => a.timeNs - b.timeNs || a.seq - b.seq);
+    const lines = sorted.map((line) => ({ ...line, costNs: whole.next(this.costs.get(line) ?? 0) }));
+    const remoteNs = Math.round(this.remoteBytes / this.remoteBytesPerNs);
+    const stallNs = Math.round(this.stallNs);
+    const { left, remoteBytes } = this;
+    return { lines, left, leftNs: stallNs - whole.total, remoteBytes, remoteNs, costNs: stallNs + remoteNs };
   }
 }
 
@@ -36,29 +82,4 @@ export class LifeObserver {
 export function whatOf({ kind, actor, from, to, trigger }: EventLine): string {
   const where = from !== null && to !== null ? `${from} to ${to}` : (to ?? actor);
   return `${kind} ${where}${trigger === null ? '' : ` (${trigger})`}`;
-}
-
-/** One sentence on the first line that is not alike in all stacks. */
-export function parting(stacks: readonly { readonly stack: string; readonly life: Life }[]): string {
-  if (stacks.length < 2) return 'One stack alone: nothing to compare it with.';
-  const longest = Math.max(...stacks.map(({ life }) => life.lines.length));
-  for (let i = 0; i < longest; i++) {
-    const groups = new Map<string, { stacks: string[]; records: Set<number> }>();
-    for (const { stack, life } of stacks) {
-      const line = life.lines[i];
-      const what = line === undefined ? 'nothing more' : whatOf(line);
-      const group = groups.get(what) ?? { stacks: [], records: new Set() };
-      group.stacks.push(stack);
-      if (line !== undefined) group.records.add(line.record);
-      groups.set(what, group);
-    }
-    if (groups.size === 1) continue;
-    const parts = [...groups].map(([what, group]) => {
-      const records = [...group.records];
-      const at = records.length === 0 ? '' : ` at record ${records.join(', ')}`;
-      return `${group.stacks.join(', ')}: ${what}${at}`;
-    });
-    return `The stacks part at line ${i + 1} of the page's life: ${parts.join('; ')}.`;
-  }
-  return 'All stacks do the same with this page.';
 }

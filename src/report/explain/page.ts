@@ -1,10 +1,11 @@
 /** `explain --page`: the life of a page, stack beside stack, one band a record. */
 
-import type { EventLine } from '../../replay/lane.ts';
 import { formatSize } from '../../replay/sizes.ts';
 import { escapeMarkdown, markdownTable } from '../markdown/escape.ts';
 import { formatCount, formatDuration, visible, wrap } from '../text.ts';
-import { type Life, parting, whatOf } from './life.ts';
+import { type Life, type LifeLine, whatOf } from './life.ts';
+import { partings, partingTexts } from './parting.ts';
+import type { ExplainPage } from './schema.ts';
 
 export interface PageReport {
   readonly trace: { readonly name: string; readonly sha256: string };
@@ -17,10 +18,33 @@ export interface PageReport {
 
 const WIDTH = 130;
 const GAP = 2;
+const COST =
+  "Costs are this page's share of the time that actors stood still, and of remote accesses; an event covers all pages of its size.";
 
-export function pageJson({ stacks, ...about }: PageReport): string {
-  const runs = stacks.map(({ stack, size, life }) => ({ stack, memory: size, events: life.lines, left: life.left }));
-  return `${JSON.stringify({ schema: 'gmem-eval/explain-page@1', ...about, parting: parting(stacks), runs }, null, 2)}\n`;
+export function pageJson({ stacks, trace, page, allocations, platform }: PageReport): string {
+  const found: ExplainPage = {
+    schema: 'gmem-eval/explain-page@1',
+    trace,
+    page,
+    allocations: [...allocations],
+    platform,
+    parting: partingTexts(stacks)[0],
+    partings: partings(stacks).map(({ line, groups }) => ({
+      line,
+      groups: groups.map(({ stacks: names, what, records }) => ({ stacks: [...names], what, records: [...records] })),
+    })),
+    runs: stacks.map(({ stack, size, life }) => ({
+      stack,
+      memory: size,
+      costNs: life.costNs,
+      remoteNs: life.remoteNs,
+      remoteBytes: life.remoteBytes,
+      events: [...life.lines],
+      left: life.left,
+      leftNs: life.leftNs,
+    })),
+  };
+  return `${JSON.stringify(found, null, 2)}\n`;
 }
 
 export function pageTable(report: PageReport): string {
@@ -66,12 +90,22 @@ export function pageMarkdown(report: PageReport): string {
 function heading({ trace, page, allocations, platform, stacks }: PageReport): string[] {
   const lines = [
     `${trace.name}: page ${page} of ${allocations.join(', ') || 'no allocation'} on ${platform}`,
-    parting(stacks),
+    ...partingTexts(stacks),
+    `It cost ${stacks.map(({ stack, life }) => `${stack} ${formatDuration(life.costNs)}${remoteText(life)}`).join(', ')}. ${COST}`,
   ];
   for (const { stack, life } of stacks) {
-    if (life.left > 0) lines.push(`${stack}: ${formatCount(life.left)} later lines are not kept.`);
+    if (life.left === 0) continue;
+    lines.push(
+      `${stack}: ${formatCount(life.left)} later events are not kept; they cost ${formatDuration(life.leftNs)}.`,
+    );
   }
   return lines;
+}
+
+function remoteText({ remoteBytes, remoteNs }: Life): string {
+  return remoteBytes === 0
+    ? ''
+    : ` (${formatDuration(remoteNs)} of it for ${formatSize(remoteBytes)} of remote accesses)`;
 }
 
 interface Band {
@@ -103,10 +137,10 @@ function sideBySide({ stacks }: PageReport): { bands: Band[]; stacks: string[] }
   };
 }
 
-/** What, then when and what it cost. */
-function eventText(line: EventLine): string[] {
-  const took = line.durationNs > 0 ? `, took ${formatDuration(line.durationNs)}` : '';
-  return [whatOf(line), `  at ${formatDuration(line.timeNs)}, ${formatSize(line.size)}${took}`];
+/** What and how much, then when and what it cost. */
+function eventText(line: LifeLine): string[] {
+  const cost = line.costNs > 0 ? `, cost ${formatDuration(line.costNs)}` : '';
+  return [`${whatOf(line)}`, `  at ${formatDuration(line.timeNs)}, ${formatSize(line.size)}${cost}`];
 }
 
 function longest(texts: readonly string[]): number {

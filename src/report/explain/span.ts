@@ -15,3 +15,9 @@ export function spanOf({ addr, size }: Pick<EventLine, 'addr' | 'size'>): Span |
   const offsetBytes = Number.parseInt(digits.slice(-3), 16);
   return { firstPage, lastPage: firstPage + Math.floor((offsetBytes + Math.max(size, 1) - 1) / PAGE_BYTES) };
 }
+
+/** 0 without a place. */
+export function pagesOf(line: Pick<EventLine, 'addr' | 'size'>): number {
+  const span = spanOf(line);
+  return span === null ? 0 : span.lastPage - span.firstPage + 1;
+}

@@ -1,29 +1,14 @@
-/**
- * What blocks and allocations cost in one run, gathered from the event stream.
- *
- * Time is that of copies, and of serving faults without the copies made meanwhile. Faults of one batch wait side by
- * side: from the last of them raised (or the end of the service before, if that is later) until served is one stretch
- * of time, shared evenly among them, so that no nanosecond counts twice. A device that has nothing to do after its
- * fault waits for its hand-over at no cost; `settled` takes that out, with the time that devices were stopped.
- */
+/** What pages and allocations cost in one run, gathered while it goes on. docs/explain.md says how costs are shared. */
 
-import type { EventLine } from '../../replay/lane.ts';
-import { BLOCK_PAGES } from '../../replay/mask.ts';
+import type { CostListener, EventLine, Stop } from '../../replay/lane.ts';
+import { PAGE_BYTES } from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import type { Allocation } from '../../trace/compiled.ts';
+import { Biller } from './bill.ts';
 import { Owners } from './owners.ts';
-import { type Span, spanOf } from './span.ts';
-
-export interface Cost {
-  /** Whole only after rounding: an event is shared by the pages that it covers. */
-  ns: number;
-  /** Of `ns`: serving device faults. */
-  servingNs: number;
-  bytes: number;
-  faults: number;
-  /** Victims that held some of it. */
-  evictions: number;
-}
+import { isNothing, PageCosts, type PageRange } from './page-costs.ts';
+import { Dearest, WholeNs } from './ranking.ts';
+import { spanOf } from './span.ts';
 
 export interface Copies {
   ns: number;
@@ -32,130 +17,201 @@ export interface Copies {
   runs: number;
 }
 
-export interface Tally {
-  /** By block number; by index among the trace's allocations. */
-  readonly blocks: ReadonlyMap<number, Cost>;
-  readonly allocations: ReadonlyMap<number, Cost>;
-  /** Speculation stands with the faults that it came with. */
-  readonly copies: Readonly<Partial<Record<Trigger, Copies>>>;
-  /** Serving faults, without copies. */
-  readonly deviceFaultNs: number;
-  readonly hostFaultNs: number;
-  /** Copies made while device faults were served. */
-  readonly servingCopiesNs: number;
+/** Neighbouring pages of the same cost, with what they cost together. */
+export interface RankedPages extends PageRange {
+  /** Of one of them, remote accesses included. */
+  readonly eachNs: number;
+  /** Of all of them, whole. */
+  readonly ns: number;
+  /** Whose they were at the end. */
+  readonly allocations: readonly number[];
 }
 
-export class TallyObserver {
+export interface RankedAllocation {
+  readonly id: number;
+  readonly ns: number;
+  readonly copiedBytes: number;
+  readonly remoteBytes: number;
+  readonly faults: number;
+  /** Victims that held some of it. */
+  readonly evictions: number;
+}
+
+/** The dearest first; `othersNs`: of those not among them; `elsewhereNs`: of none. All add up to `totalNs`. */
+export interface Ranking<T> {
+  readonly ranked: readonly T[];
+  readonly others: number;
+  readonly othersNs: number;
+  readonly elsewhereNs: number;
+}
+
+export interface Tally {
+  /** Time that actors stood still, and that of remote accesses. */
+  readonly totalNs: number;
+  readonly pages: Ranking<RankedPages>;
+  readonly allocations: Ranking<RankedAllocation>;
+  /** Speculation stands with the faults that it came with. */
+  readonly copies: Readonly<Partial<Record<Trigger, Copies>>>;
+  /** What faults paid: of devices, of the CPU. */
+  readonly deviceFaultNs: number;
+  readonly hostFaultNs: number;
+}
+
+interface AllocationCost {
+  stallNs: number;
+  copiedBytes: number;
+  remoteBytes: number;
+  faults: number;
+  evictions: number;
+}
+
+export class TallyObserver implements CostListener {
   private readonly owners: Owners;
-  private readonly blocks = new Map<number, Cost>();
-  private readonly allocations = new Map<number, Cost>();
+  private readonly pages = new PageCosts();
+  /** By index among the trace's allocations. */
+  private readonly allocations = new Map<number, AllocationCost>();
+  private readonly makers = new Map<number, number>();
   private readonly copies: Partial<Record<Trigger, Copies>> = {};
+  private readonly biller = new Biller(this);
   private deviceFaultNs = 0;
   private hostFaultNs = 0;
-  private servingCopiesNs = 0;
-  /** Copies since the last service or hint ended: before a hint all faults are served. */
-  private recent: { readonly timeNs: number; readonly durationNs: number }[] = [];
-  private served: EventLine[] = [];
-  private lastEndNs = Number.NEGATIVE_INFINITY;
+  private stallNs = 0;
+  private remoteBytes = 0;
 
-  constructor(allocations: readonly Allocation[]) {
+  constructor(
+    allocations: readonly Pick<Allocation, 'id' | 'firstPage' | 'lastPage' | 'record'>[],
+    private readonly remoteBytesPerNs: number,
+    /** So many pages and allocations are found. */
+    private readonly top: number,
+  ) {
     this.owners = new Owners(allocations);
+    for (const { id, record } of allocations) if (record >= 0) this.makers.set(record, id);
   }
 
   add(line: EventLine): void {
-    if (this.served.length > 0 && (line.kind !== 'fault' || line.batch !== this.served[0].batch)) this.closeService();
-    if (line.kind === 'migrate') this.copy(line);
-    else if (line.kind === 'hint') this.recent = [];
-    else if (line.kind === 'evict') this.book(line, { evictions: 1 });
-    else if (line.kind === 'fault') {
-      this.served.push(line);
-      if (line.batch === null) this.closeService();
+    this.owners.reach(line.record);
+    this.biller.add(line);
+    if (line.kind === 'migrate') {
+      this.countCopy(line);
+      this.book(line, 0, { copies: 1 });
+    } else if (line.kind === 'evict') this.book(line, 0, { evictions: 1 });
+    else if (line.kind === 'fault') this.book(line, 0, { faults: 1 });
+  }
+
+  stop(stop: Stop): void {
+    this.owners.reach(stop.record);
+    this.stallNs += stop.ns;
+    this.biller.stop(stop);
+  }
+
+  remote(page: number, bytes: number): void {
+    this.remoteBytes += bytes;
+    this.pages.add(page, page, { remoteBytes: bytes });
+    for (const { id } of this.owners.sharesOf(page, page)) this.costOf(id).remoteBytes += bytes;
+  }
+
+  charge(line: EventLine, ns: number): void {
+    if (line.kind === 'fault') {
+      if (line.actor === 'cpu') this.hostFaultNs += ns;
+      else this.deviceFaultNs += ns;
     }
+    this.book(line, ns, {});
   }
 
-  found(): Tally {
-    this.closeService();
-    const { blocks, allocations, copies, deviceFaultNs, hostFaultNs, servingCopiesNs } = this;
-    return { blocks, allocations, copies, deviceFaultNs, hostFaultNs, servingCopiesNs };
+  /** An allocation pays for its own making. */
+  elsewhere(ns: number, record: number): void {
+    const id = this.makers.get(record);
+    if (id !== undefined) this.costOf(id).stallNs += ns;
   }
 
-  private copy(line: EventLine): void {
-    const { timeNs, durationNs, size, to } = line;
-    this.recent.push({ timeNs, durationNs });
+  private countCopy({ durationNs, size, to, ...line }: EventLine): void {
     const fault = to === 'cpu' ? 'hostFault' : 'deviceFault';
     const trigger = line.trigger === 'speculation' ? fault : (line.trigger as Trigger);
     const copies = (this.copies[trigger] ??= { ns: 0, bytes: 0, runs: 0 });
     copies.ns += durationNs;
     copies.bytes += size;
     copies.runs++;
-    this.book(line, { ns: durationNs, bytes: size });
   }
 
-  private closeService(): void {
-    const { served } = this;
-    if (served.length === 0) return;
-    const raisedNs = served.reduce((latest, line) => Math.max(latest, line.timeNs), Number.NEGATIVE_INFINITY);
-    const endNs = served[0].timeNs + served[0].durationNs;
-    const startNs = Math.max(raisedNs, this.lastEndNs);
-    const copiesNs = this.recent.reduce((sum, copy) => sum + (copy.timeNs >= startNs ? copy.durationNs : 0), 0);
-    const ns = Math.max(0, endNs - startNs - copiesNs);
-    const byDevice = served[0].actor !== 'cpu';
-    if (byDevice) {
-      this.deviceFaultNs += ns;
-      this.servingCopiesNs += copiesNs;
-    } else this.hostFaultNs += ns;
-    const each = ns / served.length;
-    for (const line of served) this.book(line, { ns: each, servingNs: byDevice ? each : 0, faults: 1 });
-    this.served = [];
-    this.recent = [];
-    this.lastEndNs = endNs;
-  }
-
-  /** `ns` and `bytes` are shared by pages; the counts go to everything that the line meets. */
-  private book(line: EventLine, cost: Partial<Cost>): void {
+  private book(line: EventLine, ns: number, counts: { copies?: 1; faults?: 1; evictions?: 1 }): void {
     const span = spanOf(line);
     if (span === null) return;
     const pages = span.lastPage - span.firstPage + 1;
-    const last = Math.floor(span.lastPage / BLOCK_PAGES);
-    const met = new Map<number, number>();
-    for (let block = Math.floor(span.firstPage / BLOCK_PAGES); block <= last; block++) {
-      const inside: Span = {
-        firstPage: Math.max(span.firstPage, block * BLOCK_PAGES),
-        lastPage: Math.min(span.lastPage, (block + 1) * BLOCK_PAGES - 1),
-      };
-      add(this.blocks, block, cost, (inside.lastPage - inside.firstPage + 1) / pages);
-      for (const [id, n] of this.owners.sharesOf(block, inside, line.record)) met.set(id, (met.get(id) ?? 0) + n);
+    this.pages.add(span.firstPage, span.lastPage, { stallNs: ns / pages, ...counts });
+    for (const share of this.owners.sharesOf(span.firstPage, span.lastPage)) {
+      const cost = this.costOf(share.id);
+      cost.stallNs += (ns * share.pages) / pages;
+      cost.copiedBytes += (counts.copies ?? 0) * share.pages * PAGE_BYTES;
+      cost.faults += counts.faults ?? 0;
+      cost.evictions += counts.evictions ?? 0;
     }
-    const owned = [...met.values()].reduce((a, b) => a + b, 0);
-    for (const [id, n] of met) add(this.allocations, id, cost, n / owned);
   }
-}
 
-function add(costs: Map<number, Cost>, key: number, cost: Partial<Cost>, share: number): void {
-  let sum = costs.get(key);
-  if (sum === undefined) costs.set(key, (sum = { ns: 0, servingNs: 0, bytes: 0, faults: 0, evictions: 0 }));
-  sum.ns += (cost.ns ?? 0) * share;
-  sum.servingNs += (cost.servingNs ?? 0) * share;
-  sum.bytes += (cost.bytes ?? 0) * share;
-  sum.faults += cost.faults ?? 0;
-  sum.evictions += cost.evictions ?? 0;
-}
+  private costOf(id: number): AllocationCost {
+    let cost = this.allocations.get(id);
+    if (cost === undefined) {
+      cost = { stallNs: 0, copiedBytes: 0, remoteBytes: 0, faults: 0, evictions: 0 };
+      this.allocations.set(id, cost);
+    }
+    return cost;
+  }
 
-/** Serving device faults, copies included, cannot have taken longer than devices were stopped. */
-export function settled(tally: Tally, stallDeviceNs: number): Tally {
-  const most = Math.max(0, stallDeviceNs - tally.servingCopiesNs);
-  if (tally.deviceFaultNs <= most) return tally;
-  const factor = most / tally.deviceFaultNs;
-  const scaled = (costs: Tally['blocks']): Map<number, Cost> =>
-    new Map([...costs].map(([key, cost]) => [key, { ...cost, ns: cost.ns - cost.servingNs * (1 - factor) }]));
-  return { ...tally, deviceFaultNs: most, blocks: scaled(tally.blocks), allocations: scaled(tally.allocations) };
-}
+  found(): Tally {
+    const { copies, deviceFaultNs, hostFaultNs } = this;
+    const totalNs = this.stallNs + Math.round(this.remoteNs(this.remoteBytes));
+    return {
+      totalNs,
+      pages: this.rankPages(totalNs),
+      allocations: this.rankAllocations(totalNs),
+      copies,
+      deviceFaultNs,
+      hostFaultNs,
+    };
+  }
 
-/** The `n` that cost most: by time, then bytes, then evictions and faults, then where they lie. */
-export function dearest(costs: ReadonlyMap<number, Cost>, n: number): [number, Cost][] {
-  return [...costs]
-    .sort(
-      ([a, x], [b, y]) => y.ns - x.ns || y.bytes - x.bytes || y.evictions - x.evictions || y.faults - x.faults || a - b,
-    )
-    .slice(0, n);
+  private remoteNs(bytes: number): number {
+    return bytes / this.remoteBytesPerNs;
+  }
+
+  private rankPages(totalNs: number): Ranking<RankedPages> {
+    const whole = new WholeNs();
+    const dearest = new Dearest<PageRange & { readonly eachNs: number; readonly ns: number }>(
+      this.top,
+      (a, b) =>
+        b.eachNs - a.eachNs ||
+        b.each.copies - a.each.copies ||
+        b.each.remoteBytes - a.each.remoteBytes ||
+        b.each.evictions - a.each.evictions ||
+        b.each.faults - a.each.faults ||
+        a.firstPage - b.firstPage,
+    );
+    for (const range of this.pages.ranges()) {
+      if (isNothing(range.each)) continue;
+      const eachNs = range.each.stallNs + this.remoteNs(range.each.remoteBytes);
+      dearest.offer({ ...range, eachNs, ns: whole.next(eachNs * range.pages) }, range.pages);
+    }
+    const ranked = dearest.found().map((range) => ({
+      ...range,
+      allocations: this.owners.sharesOf(range.firstPage, range.firstPage + range.pages - 1).map(({ id }) => id),
+    }));
+    return { ranked, ...dearest.others(), elsewhereNs: totalNs - whole.total };
+  }
+
+  private rankAllocations(totalNs: number): Ranking<RankedAllocation> {
+    const whole = new WholeNs();
+    const dearest = new Dearest<RankedAllocation>(
+      this.top,
+      (a, b) =>
+        b.ns - a.ns ||
+        b.copiedBytes - a.copiedBytes ||
+        b.remoteBytes - a.remoteBytes ||
+        b.evictions - a.evictions ||
+        b.faults - a.faults ||
+        a.id - b.id,
+    );
+    for (const [id, { stallNs, ...cost }] of [...this.allocations].sort(([a], [b]) => a - b)) {
+      dearest.offer({ id, ns: whole.next(stallNs + this.remoteNs(cost.remoteBytes)), ...cost }, 1);
+    }
+    return { ranked: dearest.found(), ...dearest.others(), elsewhereNs: totalNs - whole.total };
+  }
 }

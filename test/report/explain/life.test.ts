@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { type Life, LifeObserver, parting } from '../../../src/report/explain/life.ts';
+import { type Life, LifeObserver } from '../../../src/report/explain/life.ts';
 import { pageMarkdown, pageTable } from '../../../src/report/explain/page.ts';
-import { spanOf } from '../../../src/report/explain/span.ts';
+import { pagesOf, spanOf } from '../../../src/report/explain/span.ts';
 import { line } from './line.ts';
 
 test.each([
@@ -18,10 +18,12 @@ test.each([
   [null, 4096, null],
 ])('%s + %d bytes', (addr, size, span) => {
   expect(spanOf({ addr, size })).toEqual(span);
+  expect(pagesOf({ addr, size })).toBe(span === null ? 0 : span.lastPage - span.firstPage + 1);
 });
 
+/** 4 bytes/ns over the link. */
 const kept = (page: number, ...lines: ReturnType<typeof line>[]): Life => {
-  const observer = new LifeObserver(page);
+  const observer = new LifeObserver(page, 4);
   for (const each of lines) observer.add(each);
   return observer.found();
 };
@@ -35,49 +37,45 @@ test('only lines that cover the page, by time', () => {
     line({ kind: 'fault', addr: '0x200000', timeNs: 10, seq: 3 }),
   );
   expect(life.lines.map((l) => l.kind)).toEqual(['fault', 'migrate', 'map']);
-  expect(life.left).toBe(0);
+  expect(life).toMatchObject({ left: 0, costNs: 0 });
+});
+
+test('each line has its cost, and they add up', () => {
+  // A stop of 1000: 400 copy 4 pages, 100 each; 600 for two faults, one of them on this page. 200 bytes: 50 ns.
+  const observer = new LifeObserver(512, 4);
+  observer.add(line({ kind: 'migrate', addr: '0x200000', size: 16_384, timeNs: 30, durationNs: 400, seq: 0 }));
+  observer.add(line({ addr: '0x200000', timeNs: 10, seq: 1 }));
+  observer.add(line({ addr: '0x900000', timeNs: 10, seq: 2 }));
+  observer.stop({ actor: 'gpu0', kind: 'handOver', endNs: 1000, ns: 1000, firstSeq: 0, record: 0 });
+  observer.remote(512, 200);
+  observer.remote(513, 900);
+  const life = observer.found();
+  expect(life.lines.map(({ kind, costNs }) => [kind, costNs])).toEqual([
+    ['fault', 300],
+    ['migrate', 100],
+  ]);
+  expect(life).toMatchObject({ costNs: 450, remoteNs: 50, remoteBytes: 200, leftNs: 0 });
 });
 
 test('a life has an end', () => {
-  const observer = new LifeObserver(512);
-  for (let i = 0; i < 10_003; i++) observer.add(line({ seq: i }));
+  const observer = new LifeObserver(512, 4);
+  for (let i = 0; i < 10_003; i++) {
+    observer.add(line({ seq: i }));
+    observer.stop({ actor: 'gpu0', kind: 'handOver', endNs: i, ns: 7, firstSeq: i, record: 0 });
+  }
   const life = observer.found();
   expect([life.lines.length, life.left]).toEqual([10_000, 3]);
-  expect(pageTable(report({ stack: 'a', life }))).toContain('a: 3 later lines are not kept.');
+  // 10,003 x 7 in all, 3 x 7 of them not kept.
+  expect([life.costNs, life.leftNs]).toEqual([70_021, 21]);
+  expect(pageTable(report({ stack: 'a', life }))).toContain('a: 3 later events are not kept; they cost 21 ns.');
 });
 
-const fault = line({ kind: 'fault', record: 2 });
 const move = line({ kind: 'migrate', from: 'cpu', to: 'gpu0', record: 2 });
-const stack = (name: string, ...lines: ReturnType<typeof line>[]) => ({ stack: name, life: { lines, left: 0 } });
-
-test('the first line that differs parts the stacks', () => {
-  const other = line({ kind: 'remoteMap', record: 3 });
-  expect(parting([stack('a', fault, move), stack('b', fault, other), stack('c', fault, move)])).toBe(
-    "The stacks part at line 2 of the page's life: a, c: migrate cpu to gpu0 (deviceFault) at record 2; b: remoteMap gpu0 (deviceFault) at record 3.",
-  );
-});
-
-test.each([
-  ['kind', { kind: 'evict' }],
-  ['from', { from: 'gpu1' }],
-  ['to', { to: 'gpu1' }],
-  ['trigger', { trigger: 'speculation' }],
-])('another %s parts them', (_, change) => {
-  expect(parting([stack('a', move), stack('b', { ...move, ...change })])).toMatch(/^The stacks part at line 1 /);
-});
-
-test('times, sizes and records are their own', () => {
-  const elsewhen = { ...move, timeNs: 999, durationNs: 7, size: 2 ** 21, record: 8, seq: 5, batch: 3 };
-  expect(parting([stack('a', move), stack('b', elsewhen)])).toBe('All stacks do the same with this page.');
-});
-
-test('a life that ends earlier parts them', () => {
-  expect(parting([stack('a', fault, move), stack('b', fault)])).toMatch(/ line 2 .*; b: nothing more\.$/);
-});
-
-test('one stack has nothing to part from', () => {
-  expect(parting([stack('a', move)])).toBe('One stack alone: nothing to compare it with.');
-});
+const life = (...lines: (ReturnType<typeof line> & { costNs?: number })[]): Life => {
+  const costNs = lines.reduce((sum, each) => sum + (each.costNs ?? 0), 0);
+  const kept_ = lines.map((each) => ({ costNs: 0, ...each }));
+  return { lines: kept_, left: 0, leftNs: 0, remoteBytes: 0, remoteNs: 0, costNs };
+};
 
 function report(...stacks: { stack: string; life: Life }[]) {
   return {
@@ -90,14 +88,15 @@ function report(...stacks: { stack: string; life: Life }[]) {
 }
 
 test('stacks stand side by side, a band a record', () => {
-  // 2500 ns = 2.50 us.
-  const copy = { ...move, timeNs: 1000, durationNs: 2500, size: 65536 };
-  const text = pageTable(report(stack('a', copy), stack('b', { ...fault, record: 3, timeNs: 5 })));
-  // The first column is as wide as `migrate cpu to gpu0 (deviceFault)`, 33, and the gap of 2 after it.
+  const copy = { ...move, timeNs: 1000, size: 65_536, costNs: 2500 };
+  const fault = line({ record: 3, timeNs: 5 });
+  const text = pageTable(report({ stack: 'a', life: life(copy) }, { stack: 'b', life: life(fault) }));
+  expect(text).toContain('It cost a 2.50 us, b 0 ns.');
+  // The first column is as wide as `  at 1 us, 64 KiB, cost 2.50 us`, 31, or `migrate cpu to gpu0 (deviceFault)`, 33; and a gap.
   expect(text.split('\n').slice(-6)).toEqual([
     `record  ${'a'.padEnd(35)}b`,
     '2       migrate cpu to gpu0 (deviceFault)',
-    '          at 1 us, 64 KiB, took 2.50 us',
+    '          at 1 us, 64 KiB, cost 2.50 us',
     `3       ${' '.repeat(35)}fault gpu0 (deviceFault)`,
     `        ${' '.repeat(35)}  at 5 ns, 4 KiB`,
     '',
@@ -105,10 +104,11 @@ test('stacks stand side by side, a band a record', () => {
 });
 
 test('names of a trace steer neither a terminal nor Markdown', () => {
-  const table = pageTable(report(stack('a', move)));
+  const given = report({ stack: 'a', life: life(move) });
+  const table = pageTable(given);
   expect(table).not.toContain('\u001b');
   expect(table).not.toContain('\u202e');
-  const md = pageMarkdown(report(stack('a', move)));
+  const md = pageMarkdown(given);
   expect(md).not.toContain('\u001b');
   expect(md).toContain('\\<b\\>');
   expect(md).toContain('\\|\\<i\\>');
