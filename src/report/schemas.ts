@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { profileSchema } from '../platforms/profile.ts';
 import { comparisonSchema } from './compare/comparison.ts';
+import { explainPageSchema, explainTopSchema } from './explain/schema.ts';
 import { resultSchema } from './result.ts';
 
 /** Text of each file by its name. */
@@ -12,6 +13,8 @@ export function schemas(): Record<string, string> {
   return {
     'result.schema.json': text('Result of gmem-eval run', resultSchema),
     'comparison.schema.json': text('Comparison of gmem-eval compare', comparisonSchema),
+    'explain-page.schema.json': text('Answer of gmem-eval explain --page', explainPageSchema),
+    'explain-top.schema.json': text('Answer of gmem-eval explain --top', explainTopSchema),
     'platform.schema.json': text('Machine profile of gmem-eval', profileSchema),
   };
 }
