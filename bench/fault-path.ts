@@ -7,7 +7,7 @@ import { planRuns, runsOf } from '../src/replay/plan.ts';
 import type { CompiledTrace } from '../src/trace/compiled.ts';
 import { type Benchmark, type Context, cpuSeconds, interleaved, launch, type Sample } from './harness.ts';
 import { column, judged, median, type Table } from './table.ts';
-import { CHUNK_ROWS, PAGE_BYTES, pagesOf, startTrace, touchChunks } from './traces.ts';
+import { PAGE_BYTES, pagesOf, startTrace, touchChunks } from './traces.ts';
 
 export interface FaultingReplay {
   readonly model: string;
@@ -23,11 +23,13 @@ export interface FaultingReplay {
 }
 
 const MINOR = 1;
+/** Small: the heap is looked at between chunks. */
+const CHUNK_ROWS = 1024;
 
 export const tasks = {
   async replay({ model, pages, touches, oversub, runs = 1, devices = 1, collect }: FaultingReplay): Promise<Sample> {
     const start = await startTrace({ pages, writer: 'cpu', devices });
-    const chunks = touchChunks(pagesOf('random', pages, touches), start.records, devices);
+    const chunks = touchChunks(pagesOf('random', pages, touches), start.records, devices, CHUNK_ROWS);
     const plan = await planRuns({ models: [model], platform: 'zero', oversub: [oversub] });
     let begin = process.cpuUsage();
     let beginMs = 0;
@@ -101,23 +103,17 @@ interface Stack {
 
 /** Stacks that never evict fault once a page, so these get more pages; those that move 2 MiB get fewer touches. */
 const STACKS: readonly Stack[] = [
-  { model: 'hmm:nouveau', unit: 'millionFaultsPerSecond', pages: 1 << 21, touches: 1 << 21, atLeast: 5 },
-  { model: 'hmm:dmirror', unit: 'millionFaultsPerSecond', pages: 1 << 21, touches: 1 << 21 },
-  { model: 'gmem', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
-  { model: 'uvm', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
-  { model: 'kfd', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
+  { model: 'hmm:nouveau', unit: 'millionFaultsPerSecond', pages: 1 << 20, touches: 1 << 20, atLeast: 5 },
+  { model: 'hmm:dmirror', unit: 'millionFaultsPerSecond', pages: 1 << 20, touches: 1 << 20 },
+  { model: 'gmem', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 14, atLeast: 20 },
+  { model: 'uvm', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 14, atLeast: 20 },
+  { model: 'kfd', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 14, atLeast: 20 },
 ];
 
 async function run(context: Context): Promise<{ tables: Table[] }> {
   const shrink = context.quick ? 8 : 1;
   const replayOf = ({ model, pages, touches }: Stack, collect: boolean) => {
-    // Twice a chunk at least: the heap is looked at between chunks.
-    const size: FaultingReplay = {
-      model,
-      pages: pages / shrink,
-      touches: Math.max(touches / shrink, CHUNK_ROWS),
-      oversub: 2,
-    };
+    const size: FaultingReplay = { model, pages: pages / shrink, touches: touches / shrink, oversub: 2 };
     return () =>
       collect
         ? launch(context, 'fault-path', 'replay', { ...size, touches: size.touches * 2, collect }, ['--expose-gc'])

@@ -20,12 +20,12 @@ function sweeps(quick: boolean): Sweep[] {
   const powers = (from: number, to: number): number[] =>
     Array.from({ length: to - from + 1 }, (_, i) => 2 ** (from + i));
   const pages = 2 ** 16;
-  const limited = { pages: 2 ** 17 / shrink, touches: 2 ** 16 / shrink };
+  const limited = { pages: 2 ** 17 / shrink, touches: 2 ** 13 / shrink };
   return [
     {
       name: 'touches',
       unit: 'touches',
-      points: powers(20, 24).map((n) => ({ x: n, pages, touches: n / shrink, oversub: 'none' })),
+      points: powers(21, 25).map((n) => ({ x: n, pages, touches: n / shrink, oversub: 'none' })),
     },
     {
       name: 'footprint',

@@ -11,7 +11,7 @@ import { compileTraceText } from '../src/trace/index.ts';
 export const PAGE_BYTES = 4096;
 export const BLOCK_BYTES = 2 ** 21;
 export const BASE_ADDRESS = 0x40000000;
-export const CHUNK_ROWS = 1 << 16;
+const CHUNK_ROWS = 1 << 16;
 /** Bytes of each touch. */
 const TOUCH_BYTES = 64;
 
@@ -72,10 +72,10 @@ function zipf(pages: number, power: number, next: () => number): () => number {
 }
 
 /** Reads of one page each by the first device, or by `devices` of them in turn, in chunks as the reader makes them. */
-export function touchChunks(order: Int32Array, firstRecord: number, devices = 1): TraceChunk[] {
+export function touchChunks(order: Int32Array, firstRecord: number, devices = 1, chunkRows = CHUNK_ROWS): TraceChunk[] {
   const chunks: TraceChunk[] = [];
-  for (let from = 0; from < order.length; from += CHUNK_ROWS) {
-    const rows = Math.min(CHUNK_ROWS, order.length - from);
+  for (let from = 0; from < order.length; from += chunkRows) {
+    const rows = Math.min(chunkRows, order.length - from);
     const actor = Uint8Array.from({ length: rows }, (_, i) => 1 + ((from + i) % devices));
     chunks.push({
       rows,
