@@ -23,8 +23,13 @@ const bad: [string, string[], RegExp][] = [
   ['an address beyond 2^57', explain('--page', '0x200000000000000'), /not an address\n.*below 2\^57/],
   [
     'an address outside of every allocation',
-    explain('--page', '0x300000'),
-    /--page 0x300000: outside of every allocation of the trace\n.*nearest is a, 0x200000 to 0x201fff; the nearest page touched is 0x201000/,
+    explain('--page', '0x400000'),
+    /--page 0x400000: outside of every allocation of the trace\n.*nearest is a, 0x200000 to 0x201fff; the nearest page touched is 0x201000/,
+  ],
+  [
+    'an address in the block of an allocation, outside of it',
+    explain('--page', '0x202000'),
+    /--page 0x202000: outside of every allocation of the trace\n.*nearest is a, 0x200000 to 0x201fff; the nearest page touched is 0x201000/,
   ],
   [
     'a page that is allocated and never touched',
@@ -109,6 +114,16 @@ async function topAndResult(...args: string[]) {
 
 const sumOf = <T>(items: readonly T[], of: (item: T) => number): number =>
   items.reduce((sum, each) => sum + of(each), 0);
+
+test('a page that a stack moves beside an allocation has a life', async () => {
+  // 8 KiB of a 2 MiB block are allocated; gmem moves the block.
+  const args = ['explain', tiny, '-m', 'gmem', '--page', '0x202000', '--format', 'json'];
+  const { status, stdout } = await gmemEval(args);
+  expect(status).toBe(0);
+  const { allocations, runs } = explainPageSchema.parse(JSON.parse(stdout));
+  expect(allocations).toEqual([]);
+  expect(runs[0].events.length).toBeGreaterThan(0);
+});
 
 test.each([
   ['a stream through too little memory', ['traces/cyclic.csv', '--oversub', '1.25']],

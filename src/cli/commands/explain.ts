@@ -122,31 +122,40 @@ function formatOf(name: string): (typeof FORMATS)[keyof typeof FORMATS] {
   throw new ConfigurationError(`--format ${name}: no such format here`, `known are ${Object.keys(FORMATS).join(', ')}`);
 }
 
-/** Wrong addresses are told before the replay, with the nearest right ones. */
+/** Addresses that no stack can know are told before the replay. */
 function mustBeKnown(trace: CompiledTrace, page: number, text: string): void {
   if (trace.lives.count === 0) {
     throw new ConfigurationError(`--page ${text}: the trace touches no page at all`, 'give a trace with accesses');
   }
-  if (trace.allocations.some((a) => a.firstPage <= page && page <= a.lastPage)) return;
-  const touched = nearestTouched(trace, page);
-  if (touched === page) return;
-  const distance = (a: Allocation): number => (a.firstPage > page ? a.firstPage - page : page - a.lastPage);
-  const [first, ...others] = trace.allocations;
-  const nearest = others.reduce((best, each) => (distance(each) < distance(best) ? each : best), first);
-  throw new ConfigurationError(
-    `--page ${text}: outside of every allocation of the trace`,
-    `the nearest is ${visible(nearest.name)}, ${hexAddress(nearest.firstPage, 0)} to ${hexAddress(nearest.lastPage, 0xfff)}; ` +
-      `the nearest page touched is ${hexAddress(touched, 0)}`,
-  );
+  // A stack may move the whole block, whatever of it is allocated.
+  const block = Math.floor(page / BLOCK_PAGES);
+  if (!isAllocated(trace, page) && !trace.lives.block.includes(block)) throw outside(trace, page, text);
 }
 
-/** Untouched pages have lives too, where a stack moves more than was asked for. */
+/** Pages that nothing touches have lives too, where a stack moves more than was asked for. */
 function mustHaveLived(trace: CompiledTrace, lives: readonly Life[], page: number, text: string): void {
   if (lives.some(({ lines, remoteBytes }) => lines.length > 0 || remoteBytes > 0)) return;
+  if (!isAllocated(trace, page)) throw outside(trace, page, text);
   const touched = nearestTouched(trace, page);
-  throw new ConfigurationError(
-    `--page ${text}: ${touched === page ? 'no stack did anything with this page' : 'nothing touches this page, and no stack did anything with it'}`,
-    touched === page ? 'give other stacks with -m' : `the nearest page touched is ${hexAddress(touched, 0)}`,
+  throw touched === page
+    ? new ConfigurationError(`--page ${text}: no stack did anything with this page`, 'give other stacks with -m')
+    : new ConfigurationError(
+        `--page ${text}: nothing touches this page, and no stack did anything with it`,
+        `the nearest page touched is ${hexAddress(touched, 0)}`,
+      );
+}
+
+function isAllocated({ allocations }: CompiledTrace, page: number): boolean {
+  return allocations.some((a) => a.firstPage <= page && page <= a.lastPage);
+}
+
+function outside(trace: CompiledTrace, page: number, text: string): ConfigurationError {
+  const distance = (a: Allocation): number => (a.firstPage > page ? a.firstPage - page : page - a.lastPage);
+  const { name, firstPage, lastPage } = trace.allocations.reduce((a, b) => (distance(b) < distance(a) ? b : a));
+  return new ConfigurationError(
+    `--page ${text}: outside of every allocation of the trace`,
+    `the nearest is ${visible(name)}, ${hexAddress(firstPage, 0)} to ${hexAddress(lastPage, 0xfff)}; ` +
+      `the nearest page touched is ${hexAddress(nearestTouched(trace, page), 0)}`,
   );
 }
 
