@@ -11,6 +11,7 @@ import { PAGE_BYTES, pagesOf, startTrace, touchChunks } from './traces.ts';
 
 export interface FaultingReplay {
   readonly model: string;
+  readonly set?: readonly string[];
   /** Footprint, written by the CPU at first. */
   readonly pages: number;
   /** Reads of one page each by devices in turn, uniformly random. */
@@ -27,10 +28,19 @@ const MINOR = 1;
 const CHUNK_ROWS = 1024;
 
 export const tasks = {
-  async replay({ model, pages, touches, oversub, runs = 1, devices = 1, collect }: FaultingReplay): Promise<Sample> {
+  async replay({
+    model,
+    set = [],
+    pages,
+    touches,
+    oversub,
+    runs = 1,
+    devices = 1,
+    collect,
+  }: FaultingReplay): Promise<Sample> {
     const start = await startTrace({ pages, writer: 'cpu', devices });
     const chunks = touchChunks(pagesOf('random', pages, touches), start.records, devices, CHUNK_ROWS);
-    const plan = await planRuns({ models: [model], platform: 'zero', oversub: [oversub] });
+    const plan = await planRuns({ models: [model], set, platform: 'zero', oversub: [oversub] });
     let begin = process.cpuUsage();
     let beginMs = 0;
     let halfway = { heapBytes: 0, columnBytes: 0 };
@@ -94,6 +104,7 @@ function memory(): { heapBytes: number; columnBytes: number } {
 
 interface Stack {
   readonly model: string;
+  readonly set?: readonly string[];
   /** What the target of the stack counts. */
   readonly unit: 'millionFaultsPerSecond' | 'millionPagesPerSecond';
   readonly pages: number;
@@ -101,33 +112,44 @@ interface Stack {
   readonly atLeast?: number;
 }
 
-/** Stacks that never evict fault once a page, so these get more pages; those that move 2 MiB get fewer touches. */
+/** Pages are many where a stack faults but once a page. A threshold of 1 per cent lets one fault bring its whole 2 MiB. */
 const STACKS: readonly Stack[] = [
-  { model: 'hmm:nouveau', unit: 'millionFaultsPerSecond', pages: 1 << 20, touches: 1 << 20, atLeast: 5 },
-  { model: 'hmm:dmirror', unit: 'millionFaultsPerSecond', pages: 1 << 20, touches: 1 << 20 },
-  { model: 'gmem', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 14, atLeast: 20 },
-  { model: 'uvm', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 14, atLeast: 20 },
-  { model: 'kfd', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 14, atLeast: 20 },
+  { model: 'hmm:nouveau', unit: 'millionFaultsPerSecond', pages: 1 << 21, touches: 1 << 21, atLeast: 5 },
+  { model: 'hmm:dmirror', unit: 'millionFaultsPerSecond', pages: 1 << 19, touches: 1 << 19 },
+  { model: 'uvm', unit: 'millionFaultsPerSecond', pages: 1 << 18, touches: 1 << 17 },
+  {
+    model: 'uvm',
+    set: ['uvm.prefetchThreshold=1'],
+    unit: 'millionPagesPerSecond',
+    pages: 1 << 18,
+    touches: 1 << 17,
+    atLeast: 20,
+  },
+  { model: 'gmem', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
+  { model: 'kfd', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
 ];
+
+const nameOf = ({ model, set = [] }: Stack): string => [model, ...set].join(', ');
 
 async function run(context: Context): Promise<{ tables: Table[] }> {
   const shrink = context.quick ? 8 : 1;
-  const replayOf = ({ model, pages, touches }: Stack, collect: boolean) => {
-    const size: FaultingReplay = { model, pages: pages / shrink, touches: touches / shrink, oversub: 2 };
+  const replayOf = ({ model, set = [], pages, touches }: Stack, collect: boolean) => {
+    const size: FaultingReplay = { model, set, pages: pages / shrink, touches: touches / shrink, oversub: 2 };
     return () =>
       collect
         ? launch(context, 'fault-path', 'replay', { ...size, touches: size.touches * 2, collect }, ['--expose-gc'])
         : launch(context, 'fault-path', 'replay', size);
   };
-  const timed = Object.fromEntries(STACKS.map((stack) => [stack.model, replayOf(stack, false)]));
-  const collected = Object.fromEntries(STACKS.map((stack) => [stack.model, replayOf(stack, true)]));
+  const timed = Object.fromEntries(STACKS.map((stack) => [nameOf(stack), replayOf(stack, false)]));
+  const collected = Object.fromEntries(STACKS.map((stack) => [nameOf(stack), replayOf(stack, true)]));
   const times = await interleaved(context, timed);
   const heaps = await interleaved(context, collected);
-  const rates = STACKS.map(({ model, unit, atLeast }) => {
-    const samples = times[model];
+  const rates = STACKS.map((stack) => {
+    const { unit, atLeast } = stack;
+    const samples = times[nameOf(stack)];
     const middle = (field: string, digits: number): string => median(column(samples, field)).toFixed(digits);
     return [
-      model,
+      nameOf(stack),
       middle('faults', 0),
       middle('moved', 0),
       middle('cpuSeconds', 2),
@@ -135,12 +157,13 @@ async function run(context: Context): Promise<{ tables: Table[] }> {
       ...judged(column(samples, unit), atLeast === undefined ? { better: 'higher' } : { atLeast }, 1),
     ];
   });
-  const heap = STACKS.map(({ model }) => {
-    const middle = (field: string): number => median(column(heaps[model], field));
+  const heap = STACKS.map((stack) => {
+    const name = nameOf(stack);
+    const middle = (field: string): number => median(column(heaps[name], field));
     const mib = (field: string): string => (middle(field) / 2 ** 20).toFixed(2);
-    const perMillion = column(times[model], 'scavenges').map((n, i) => (n / times[model][i].faults) * 1e6);
+    const perMillion = column(times[name], 'scavenges').map((n, i) => (n / times[name][i].faults) * 1e6);
     return [
-      model,
+      name,
       mib('heapHalfwayBytes'),
       mib('heapEndBytes'),
       (middle('heapEndBytes') / middle('heapHalfwayBytes')).toFixed(3),

@@ -23,7 +23,18 @@ async function run(context: Context): Promise<{ tables: Table[] }> {
   const touches = context.quick ? 4_000 : 40_000;
   await writeTrace(path, scattered(pages, touches));
   const contestant = (jobs: number) => () =>
-    launchCli(context, ['run', path, '-m', MODELS, '--oversub', RATIOS, '--jobs', String(jobs), '--quiet']);
+    launchCli(context, [
+      'run',
+      path,
+      '-m',
+      MODELS,
+      '--oversub',
+      RATIOS,
+      '--jobs',
+      String(jobs),
+      '--quiet',
+      '--no-cache',
+    ]);
   const samples = await interleaved(context, { one: contestant(1), two: contestant(2) });
   const middle = (name: 'one' | 'two', field: string): string => median(column(samples[name], field)).toFixed(2);
   const ratio = judged(ratios(samples.two, samples.one, 'wallSeconds'), { atMost: 0.65 });

@@ -1,6 +1,6 @@
 /** Peak memory: of a streamed trace by its length, of a page by stack, of a wide address range that is hardly touched. */
 
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replay } from '../src/replay/engine.ts';
 import { planRuns, runsOf } from '../src/replay/plan.ts';
@@ -49,10 +49,7 @@ function statusBytes(key: string): number {
 }
 
 async function run(context: Context): Promise<{ tables: Table[] }> {
-  const tables = [await perPage(context), await wideRange(context)];
-  if (existsSync(join(context.build, 'src/trace/arrow'))) tables.unshift(await streamed(context));
-  else console.log('no `trace compile` here: the memory of streamed traces is left out\n');
-  return { tables };
+  return { tables: [await streamed(context), await perPage(context), await wideRange(context)] };
 }
 
 /** Two lengths of one footprint, from the compiled form. */
@@ -63,12 +60,13 @@ async function streamed(context: Context): Promise<Table> {
     const text = join(context.folder, `${rows}.csv`);
     const compiled = join(context.folder, `${rows}.arrow`);
     await writeTrace(text, layers(rows, footprintBytes));
-    await launchCli(context, ['trace', 'compile', text, '-o', compiled]);
+    await launchCli(context, ['trace', 'compile', text, '-o', compiled, '--quiet']);
     rmSync(text);
     return compiled;
   };
   const paths = { short: await compile(short), long: await compile(long) };
-  const contestant = (path: string) => () => launchCli(context, ['run', path, '-m', MODELS.join(','), '--quiet']);
+  const contestant = (path: string) => () =>
+    launchCli(context, ['run', path, '-m', MODELS.join(','), '--quiet', '--no-cache']);
   const samples = await interleaved(context, { short: contestant(paths.short), long: contestant(paths.long) });
   for (const path of Object.values(paths)) rmSync(path);
   const mib = (name: 'short' | 'long'): string => (median(column(samples[name], 'peakRssBytes')) / MIB).toFixed(0);
@@ -122,7 +120,7 @@ async function wideRange(context: Context): Promise<Table> {
   const blocks = 2 ** 36 / BLOCK_BYTES;
   await writeTrace(path, sparse(blocks));
   const samples = await interleaved(context, {
-    wide: () => launchCli(context, ['run', path, '-m', MODELS.join(','), '--quiet']),
+    wide: () => launchCli(context, ['run', path, '-m', MODELS.join(','), '--quiet', '--no-cache']),
   });
   const peaks = column(samples.wide, 'peakRssBytes').map((bytes) => bytes / MIB);
   return {

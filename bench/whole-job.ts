@@ -38,7 +38,8 @@ async function run(context: Context): Promise<{ tables: Table[] }> {
   const samples = await interleaved(context, {
     gunzip: () => launch(context, 'whole-job', 'gunzip', path),
     read: () => launch(context, 'whole-job', 'read', path),
-    run: () => launchCli(context, ['run', path, '-m', MODELS, '--oversub', RATIOS, '--jobs', '2', '--quiet']),
+    run: () =>
+      launchCli(context, ['run', path, '-m', MODELS, '--oversub', RATIOS, '--jobs', '2', '--quiet', '--no-cache']),
   });
   const row = (what: string, name: keyof typeof samples, limit: { atMost: number } | { better: 'lower' }): string[] => [
     what,
