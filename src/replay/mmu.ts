@@ -94,7 +94,11 @@ export class Mmu {
 
   /** May the next touch of this page be the one that some run's access counter waits for? */
   watchDue(actor: number, id: number): boolean {
-    return this.leftBase[actor] >= 0 && this.left[this.leftBase[actor] + this.space.idSlot[id]] <= 1;
+    return this.leftBase[actor] >= 0 && this.slotDue(actor, this.space.idSlot[id]);
+  }
+
+  slotDue(actor: number, slot: number): boolean {
+    return this.leftBase[actor] >= 0 && this.left[this.leftBase[actor] + slot] <= 1;
   }
 
   unwatch(actor: number, slot: number): void {

@@ -51,6 +51,7 @@ export class Touches {
     }
     this.bookRemote(actor, slot, inBlock, bytes, 1);
     if (!armed) return true;
+    if (this.mmu.slotDue(actor, slot)) machine.pages.reckon(actor, slot);
     const left = --machine.pages.counterLeft[actor][slot];
     if (left === 0) this.notifyCounter(actor, slot, inBlock);
     else this.mmu.passSlot(actor, slot);

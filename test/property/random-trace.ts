@@ -48,6 +48,8 @@ export interface TracePlan {
   readonly threads: boolean;
   /** Time stands still: everything at 0. */
   readonly timeless: boolean;
+  /** Each access becomes a burst of small ones to a few pages, most of which hit. */
+  readonly hot: boolean;
   readonly templates: readonly Template[];
 }
 
@@ -56,6 +58,7 @@ export const tracePlan: fc.Arbitrary<TracePlan> = fc.record({
   explicit: fc.boolean(),
   threads: fc.boolean(),
   timeless: fc.boolean(),
+  hot: fc.boolean(),
   templates: fc.array(template, { minLength: 1, maxLength: 70, size: 'max' }),
 });
 
@@ -120,7 +123,17 @@ export function recordsOf(plan: TracePlan): RecordObject[] {
     const addr = firstPage * PAGE + t.offset;
     const size = Math.max(1, (lastPage + 1) * PAGE - addr - t.cut);
     const thread = plan.threads ? (t.thread ?? undefined) : undefined;
-    if (t.kind === 'access') add(actor, t.op, { addr, size, thread });
+    if (t.kind === 'access' && plan.hot) {
+      for (let i = 0; i <= t.word; i++) {
+        const page = span.firstPage + ((t.start + i * i) % Math.min(room, 5));
+        timeNs += i % 4 === 3 ? t.dt : 0;
+        add(i % 5 === 4 ? device : actor, i % 7 === 6 ? 'write' : t.op, {
+          addr: page * PAGE + t.offset,
+          size: 1,
+          thread,
+        });
+      }
+    } else if (t.kind === 'access') add(actor, t.op, { addr, size, thread });
     else if (t.kind === 'launch' || t.kind === 'sync') add(device, t.kind);
     else if (t.kind === 'free' && plan.explicit) {
       const whole = t.word % 2 === 0;
