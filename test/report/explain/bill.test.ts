@@ -111,19 +111,19 @@ test('several batches of one hand-over share its stop', () => {
 });
 
 test('whom the stack stops waits for the pages it is at, and its own stop goes on', () => {
-  // The CPU's fault unmaps 1 page from gpu0 and 3 from gpu1, stops gpu0 for 80, and takes 30 itself.
+  // The CPU's fault unmaps 1 page and copies 3 in 10, stops gpu0 for 80: 20 and 60. Its own 30: the copy 10, the fault 20.
   const host = { batch: null, actor: 'cpu', trigger: 'hostFault' };
   const { paid } = bill(
     line({ ...host, seq: 0, kind: 'unmap' }),
-    line({ ...host, seq: 1, kind: 'unmap', size: 12_288 }),
+    copy(1, 10, { ...host, size: 12_288 }),
     stop(80, { kind: 'model' }),
     line({ ...host, seq: 2 }),
     stop(30, { kind: 'hostFault', actor: 'cpu' }),
   );
   expect(paid).toEqual([
     [0, 20],
-    [1, 60],
-    [2, 30],
+    [1, 70],
+    [2, 20],
   ]);
 });
 
