@@ -154,7 +154,7 @@ async function run(context: Context): Promise<{ tables: Table[] }> {
       middle('moved', 0),
       middle('cpuSeconds', 2),
       unit === 'millionFaultsPerSecond' ? 'M faults/s' : 'M pages/s',
-      ...judged(column(samples, unit), atLeast === undefined ? { better: 'higher' } : { atLeast }, 1),
+      ...judged(column(samples, unit), atLeast === undefined ? { better: 'higher' } : { atLeast }, 2),
     ];
   });
   const heap = STACKS.map((stack) => {

@@ -20,7 +20,7 @@ function* scattered(pages: number, touches: number): Generator<string> {
 async function run(context: Context): Promise<{ tables: Table[] }> {
   const path = join(context.folder, 'scattered.csv');
   const pages = 1 << 16;
-  const touches = context.quick ? 4_000 : 40_000;
+  const touches = context.quick ? 4_000 : 20_000;
   await writeTrace(path, scattered(pages, touches));
   const contestant = (jobs: number) => () =>
     launchCli(context, [
