@@ -95,13 +95,13 @@ export function prune(folder: string, limitBytes: number): void {
     if (Date.now() - mtimeMs > ABANDONED_MS) remove(path);
   }
   for (const { path } of filesLike(NOTE, folder, names).slice(MOST_NOTES)) remove(path);
-  let total = 0;
-  for (const { name, path, size } of filesLike(ENTRY, folder, names)) {
-    total += size;
-    if (total > limitBytes && !inUse.has(ENTRY.exec(name)![1])) {
-      remove(path);
-      total -= size;
-    }
+  const entries = filesLike(ENTRY, folder, names).map((each) => ({ ...each, used: inUse.has(each.name.slice(0, 64)) }));
+  // Those in use take their place first, and stay even if they are too many.
+  let total = entries.reduce((sum, { size, used }) => (used ? sum + size : sum), 0);
+  for (const { path, size, used } of entries) {
+    if (used) continue;
+    if (total + size > limitBytes) remove(path);
+    else total += size;
   }
 }
 
