@@ -38,6 +38,8 @@ class Pass {
   private readonly lanes: LaneRun[];
   private readonly allLanes: number;
   private readonly lastTimeNs: Float64Array;
+  /** By actor and run: from when on records of the actor need `beforeAccess` for that run's sake. */
+  private readonly laneDueNs: Float64Array;
   /** Devices launched on and not synchronised with yet. */
   private readonly open: boolean[];
   private anyOpen = false;
@@ -61,6 +63,7 @@ class Pass {
     this.space = new AddressSpace(trace);
     this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space, trace.slots);
     this.lastTimeNs = new Float64Array(actors).fill(Number.NEGATIVE_INFINITY);
+    this.laneDueNs = new Float64Array(actors * LANES_PER_PASS).fill(Number.POSITIVE_INFINITY);
     this.state = {
       actors: trace.actors,
       startNs: trace.startNs,
@@ -185,14 +188,13 @@ class Pass {
     const a = chunk.actor[row];
     const access = (chunk.op[row] & ~CONTINUES) as Access;
     const bytes = touchBytes(chunk, row, i);
-    let changed = false;
     for (let rest = missing; rest !== 0; rest &= rest - 1) {
-      const lane = this.lanes[31 - Math.clz32(rest & -rest)];
+      const i = 31 - Math.clz32(rest & -rest);
+      const lane = this.lanes[i];
       lane.touch(a, id, access, bytes, this.facts, true);
-      if (lane.machine.limitsChanged) changed = true;
+      if (lane.machine.limitsChanged) this.updateLane(i);
       if (a !== HOST && lane.holdsBack(a)) this.heldBack |= lane.laneBit;
     }
-    if (changed) this.updateLimits();
   }
 
   /** Extent of the record that `row` belongs to; its rows may go on in the next chunk. */
@@ -293,18 +295,40 @@ class Pass {
 
   /** Works out from when on records of each actor need `beforeAccess`. */
   private updateLimits(): void {
+    for (let i = 0; i < this.lanes.length; i++) this.updateLane(i);
     const { dueNs } = this.mmu;
-    for (let a = 0; a < dueNs.length; a++) {
-      if (a === HOST && this.anyOpen) {
-        dueNs[a] = Number.NEGATIVE_INFINITY;
-        continue;
-      }
-      let due = Number.POSITIVE_INFINITY;
-      for (const lane of this.lanes) due = Math.min(due, lane.dueNs(a, this.hasThreads));
-      dueNs[a] = due;
-    }
+    const hostDueNs = this.anyOpen ? Number.NEGATIVE_INFINITY : this.leastDueNs(HOST);
+    if (dueNs[HOST] === hostDueNs) return;
+    dueNs[HOST] = hostDueNs;
     this.mmu.stale = true;
-    for (const lane of this.lanes) lane.machine.limitsChanged = false;
+  }
+
+  /** The same after something happened in one run. */
+  private updateLane(i: number): void {
+    const lane = this.lanes[i];
+    const { mmu, laneDueNs } = this;
+    lane.machine.limitsChanged = false;
+    for (let a = 0; a < mmu.dueNs.length; a++) {
+      const at = a * LANES_PER_PASS + i;
+      const before = laneDueNs[at];
+      const now = lane.dueNs(a, this.hasThreads);
+      if (now === before) continue;
+      laneDueNs[at] = now;
+      if (a === HOST && this.anyOpen) continue;
+      const least = mmu.dueNs[a];
+      if (now < least) mmu.dueNs[a] = now;
+      else if (before === least) mmu.dueNs[a] = this.leastDueNs(a);
+      if (mmu.dueNs[a] !== least) mmu.stale = true;
+    }
+  }
+
+  private leastDueNs(actor: number): number {
+    const { laneDueNs } = this;
+    let due = Number.POSITIVE_INFINITY;
+    for (let at = actor * LANES_PER_PASS; at < actor * LANES_PER_PASS + this.lanes.length; at++) {
+      if (laneDueNs[at] < due) due = laneDueNs[at];
+    }
+    return due;
   }
 }
 

@@ -31,6 +31,9 @@ export class FaultBuffer {
   flushed = false;
   /** How often the model fetched in this call (metric `batches`): more than 1 when it takes faults one by one. */
   fetches = 1;
+  /** First and last entry marked in this call; `firstMarked` > `lastMarked` = none. */
+  firstMarked = 0;
+  lastMarked = -1;
 
   constructor(capacity = 256) {
     this.page = new Float64Array(capacity);
@@ -44,26 +47,32 @@ export class FaultBuffer {
     this.wakeNs = new Float64Array(capacity);
   }
 
+  private mark(i: number, outcome: Outcome): void {
+    this.outcome[i] = outcome;
+    if (i < this.firstMarked) this.firstMarked = i;
+    if (i > this.lastMarked) this.lastMarked = i;
+  }
+
   /** The stack served this entry: its page should be usable now. */
   serve(i: number): void {
-    this.outcome[i] = OUTCOME.served;
+    this.mark(i, OUTCOME.served);
   }
   /** Merged with another entry of the same batch. */
   duplicate(i: number): void {
-    this.outcome[i] = OUTCOME.duplicate;
+    this.mark(i, OUTCOME.duplicate);
   }
   /** Looked at and found valid already. */
   stale(i: number): void {
-    this.outcome[i] = OUTCOME.stale;
+    this.mark(i, OUTCOME.stale);
   }
   /** Looked at and put off: the touch keeps waiting and is raised again at `wakeNs`. */
   defer(i: number, wakeNs: number): void {
-    this.outcome[i] = OUTCOME.deferred;
+    this.mark(i, OUTCOME.deferred);
     this.wakeNs[i] = wakeNs;
   }
   /** Fatal for this access: it has no effect, replay goes on. */
   fail(i: number): void {
-    this.outcome[i] = OUTCOME.failed;
+    this.mark(i, OUTCOME.failed);
   }
   flush(): void {
     this.flushed = true;

@@ -38,6 +38,8 @@ export class InFlight {
   private progress = false;
   private readonly failedRecords = new Set<number>();
   private readonly onePage = newMask();
+  /** By page id: touches that wait on it beside the first. */
+  private readonly alsoWaiting = new Map<number, number>();
 
   constructor(
     private readonly run: number,
@@ -80,6 +82,7 @@ export class InFlight {
     const had = this.touches.granted(device, slot, inBlock, ACCESS.read) ? 1 : 0;
     queue.push(id, page, access, bytes, facts.record, facts.firstPage, facts.lastPage, timeNs, facts.thread, had);
     this.clearForWaiting(device, slot, inBlock, id);
+    this.beginWaiting(id);
     if (queue.count === 1) machine.limitsChanged = true;
     if (queue.count >= machine.inFlight) this.handOver(device, issueNs);
   }
@@ -89,7 +92,20 @@ export class InFlight {
     this.onePage.fill(0);
     this.machine.pages.unsettleActor(device, slot, addPage(this.onePage, inBlock));
     this.mmu.clearPage(id, this.laneBit);
-    this.mmu.waiting[id] |= this.laneBit;
+  }
+
+  private beginWaiting(id: number): void {
+    const { mmu, laneBit, alsoWaiting } = this;
+    if ((mmu.waiting[id] & laneBit) === 0) mmu.waiting[id] |= laneBit;
+    else alsoWaiting.set(id, (alsoWaiting.get(id) ?? 0) + 1);
+  }
+
+  private endWaiting(id: number): void {
+    const { alsoWaiting } = this;
+    const others = alsoWaiting.size === 0 ? 0 : (alsoWaiting.get(id) ?? 0);
+    if (others === 0) this.mmu.waiting[id] &= ~this.laneBit;
+    else if (others === 1) alsoWaiting.delete(id);
+    else alsoWaiting.set(id, others - 1);
   }
 
   waitsOn(device: number, id: number): boolean {
@@ -126,17 +142,23 @@ export class InFlight {
     }
   }
 
-  /** Calls a hook in its context: lines of the event stream carry its trigger, earlier migrations are over. */
-  inContext<T>(trigger: Trigger | null, hook: () => T): T {
+  /**
+   * Before a hook is called: lines of the event stream carry its trigger, earlier migrations are over. Gives what
+   * `leaveHook` wants.
+   */
+  enterHook(trigger: Trigger | null): string | null {
     const { machine } = this;
-    const outer = machine.events.trigger;
+    const { events } = machine;
+    const outer = events.trigger;
     machine.disarmMigration();
-    machine.events.trigger = trigger;
-    machine.events.callSeq = machine.events.nextSeq;
-    const result = hook();
-    machine.drain();
-    machine.events.trigger = outer;
-    return result;
+    events.trigger = trigger;
+    events.callSeq = events.nextSeq;
+    return outer;
+  }
+
+  leaveHook(outer: string | null): void {
+    this.machine.drain();
+    this.machine.events.trigger = outer;
   }
 
   // --- hand-over -------------------------------------------------------------------------------------------------
@@ -194,15 +216,13 @@ export class InFlight {
     let idle = 0;
     while (queue.count > 0) {
       const record = queue.record[0];
-      queue.outcome.fill(OUTCOME.pending, 0, queue.count);
-      queue.flushed = false;
-      queue.fetches = 1;
+      queue.unmark();
       machine.events.record = record;
       machine.events.batch = this.batches++;
-      this.inContext('deviceFault', () => {
-        if (hooks.deviceFaults) hooks.deviceFaults(device, queue);
-        else for (let i = 0; i < queue.count; i++) queue.fail(i);
-      });
+      const outer = this.enterHook('deviceFault');
+      if (hooks.deviceFaults) hooks.deviceFaults(device, queue);
+      else for (let i = 0; i < queue.count; i++) queue.fail(i);
+      this.leaveHook(outer);
       idle = this.settleOutcomes(device, queue) ? 0 : idle + 1;
       machine.events.batch = null;
       this.afterCall(record);
@@ -223,31 +243,33 @@ export class InFlight {
 
   /** Books the outcomes and tries the touches again. True when some touch completed, failed or was put off. */
   private settleOutcomes(device: number, queue: WaitingTouches): boolean {
-    if (bookOutcomes(this.machine, device, queue) > 0) this.machine.books[M.batches] += queue.fetches;
+    const { machine } = this;
+    if (bookOutcomes(machine, device, queue) > 0) machine.books[M.batches] += queue.fetches;
     const n = queue.count;
+    const first = queue.flushed ? 0 : Math.min(queue.firstMarked, n);
+    const end = queue.flushed ? n : queue.lastMarked + 1;
     this.progress = false;
-    this.retryMarked(device, queue, n);
+    this.retryMarked(device, queue);
     // Raised again = appended after the first n; what was not fetched goes before it.
-    const end = queue.count;
-    let kept = 0;
-    for (let i = 0; i < n; i++) {
+    let kept = first;
+    for (let i = first; i < end; i++) {
       if (queue.outcome[i] !== OUTCOME.pending) continue;
       if (queue.flushed) {
         if (this.tryAgain(device, queue, i)) continue;
-        queue.timeNs[i] = this.machine.clockNs;
+        queue.timeNs[i] = machine.clockNs;
         queue.hadMapping[i] = this.hasMapping(device, queue, i);
       }
       queue.moveEntry(i, kept++);
     }
-    for (let i = n; i < end; i++) queue.moveEntry(i, kept++);
-    queue.count = kept;
-    this.markWaiting();
+    if (end > first) queue.closeGap(kept, end);
+    machine.limitsChanged = true;
     return this.progress;
   }
 
-  /** The touches of the marked ones of the first `n` entries: done, raised again at the end, failed, or put off. */
-  private retryMarked(device: number, queue: WaitingTouches, n: number): void {
-    for (let i = 0; i < n; i++) {
+  /** The touches of marked entries: done, raised again at the end, failed, or put off. */
+  private retryMarked(device: number, queue: WaitingTouches): void {
+    const { firstMarked, lastMarked } = queue;
+    for (let i = firstMarked; i <= lastMarked; i++) {
       switch (queue.outcome[i]) {
         case OUTCOME.served:
         case OUTCOME.duplicate:
@@ -256,7 +278,7 @@ export class InFlight {
           break;
         case OUTCOME.failed:
           this.failRecord(queue.record[i]);
-          this.mmu.waiting[queue.id[i]] &= ~this.laneBit;
+          this.endWaiting(queue.id[i]);
           this.progress = true;
           break;
         case OUTCOME.deferred:
@@ -291,21 +313,11 @@ export class InFlight {
     const slot = space.idSlot[id];
     const inBlock = space.idInBlock[id];
     if (!this.touches.granted(device, slot, inBlock, from.access[i])) return false;
-    this.mmu.waiting[id] &= ~this.laneBit;
+    this.endWaiting(id);
     this.progress = true;
-    this.touches.complete(device, slot, inBlock, from.bytes[i]);
+    const done = this.touches.complete(device, slot, inBlock, from.bytes[i]);
+    if (done && (this.mmu.waiting[id] & this.laneBit) === 0) this.touches.settleLocal(device, slot, inBlock, id);
     return true;
-  }
-
-  /** Completed touches took their marks off; others may wait on the same pages. */
-  private markWaiting(): void {
-    for (let d = 1; d < this.pending.length; d++) {
-      const pending = this.pending[d];
-      for (let i = 0; i < pending.count; i++) this.mmu.waiting[pending.id[i]] |= this.laneBit;
-      const deferred = this.deferred[d];
-      for (let i = 0; i < deferred.count; i++) this.mmu.waiting[deferred.id[i]] |= this.laneBit;
-    }
-    this.machine.limitsChanged = true;
   }
 
   // --- put off, and wake-ups ---------------------------------------------------------------------------------------
@@ -336,7 +348,9 @@ export class InFlight {
     const token = machine.timers.take();
     machine.clockNs = Math.max(machine.clockNs, timeNs);
     machine.limitsChanged = true;
-    this.inContext(null, () => this.hooks.wake?.(token));
+    const outer = this.enterHook(null);
+    this.hooks.wake?.(token);
+    this.leaveHook(outer);
   }
 
   /** Rule W. */
@@ -383,7 +397,6 @@ export class InFlight {
       this.raiseAgain(device, waiting, i);
     }
     waiting.count = kept;
-    this.markWaiting();
     if (this.pending[device].count > 0) this.handOver(device, machine.clockNs);
   }
 }

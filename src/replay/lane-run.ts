@@ -216,12 +216,13 @@ export class LaneRun {
       machine.books[M['faults.host']]++;
       if (machine.residence(page) === 0) machine.books[M['faults.host.firstTouch']]++;
       machine.spend(machine.platform.host.faultNs, 'faultService');
-      const outcome = inFlight.inContext(
-        'hostFault',
-        () => this.hooks.hostFault?.(page, access, facts.record) ?? 'failed',
-      );
+      const outer = inFlight.enterHook('hostFault');
+      const outcome = this.hooks.hostFault?.(page, access, facts.record) ?? 'failed';
+      inFlight.leaveHook(outer);
       const tookNs = machine.clockNs - startNs;
-      machine.events.emit('fault', HOST, page, PAGE_BYTES, startNs, tookNs, { trigger: 'hostFault' });
+      if (machine.events.on) {
+        machine.events.emit('fault', HOST, page, PAGE_BYTES, startNs, tookNs, { trigger: 'hostFault' });
+      }
       inFlight.stopActor(HOST, tookNs, 'hostFault', firstSeq);
       this.afterCall(facts.record);
       if (outcome === 'failed') {
@@ -246,7 +247,9 @@ export class LaneRun {
       this.touchRange(event, event.firstPage, event.offsetBytes, ACCESS.write, timeNs);
     } else {
       machine.stops.begin();
-      inFlight.inContext(CONTEXT[event.op] ?? null, () => this.callHook(event, vmas));
+      const outer = inFlight.enterHook(CONTEXT[event.op] ?? null);
+      this.callHook(event, vmas);
+      inFlight.leaveHook(outer);
       if (machine.clockNs > startNs) {
         inFlight.stopActor(event.actor, machine.clockNs - startNs, 'record', firstSeq);
       }
@@ -348,7 +351,9 @@ export class LaneRun {
       inFlight.handOverAll(machine.clockNs);
       inFlight.waitAllDeferred();
     } while (inFlight.oldestPending() >= 0);
-    inFlight.inContext(null, () => this.hooks.finish?.());
+    const outer = inFlight.enterHook(null);
+    this.hooks.finish?.();
+    inFlight.leaveHook(outer);
     for (const slot of machine.space.slotsIn(0, Number.MAX_SAFE_INTEGER)) machine.pages.settleAll(slot);
     this.afterCall(-1);
   }

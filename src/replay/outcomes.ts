@@ -9,7 +9,7 @@ import type { WaitingTouches } from './waiting-touches.ts';
 export function bookOutcomes(machine: Machine, device: number, queue: WaitingTouches): number {
   const { books, events } = machine;
   let fetched = 0;
-  for (let i = 0; i < queue.count; i++) {
+  for (let i = queue.firstMarked; i <= queue.lastMarked; i++) {
     const outcome = queue.outcome[i];
     if (outcome === OUTCOME.pending) continue;
     fetched++;
@@ -32,7 +32,7 @@ export function bookOutcomes(machine: Machine, device: number, queue: WaitingTou
   }
   books[M['faults.deviceRaw']] += fetched;
   if (events.on) {
-    for (let i = 0; i < queue.count; i++) {
+    for (let i = queue.firstMarked; i <= queue.lastMarked; i++) {
       if (queue.outcome[i] !== OUTCOME.deferred) continue;
       const waitNs = Math.max(0, queue.wakeNs[i] - machine.clockNs);
       const record = queue.record[i];

@@ -85,6 +85,18 @@ export class Touches {
       machine.pages.settleRemote(actor, slot, inBlock, id);
       this.bookRemote(actor, slot, inBlock, bytes, -1);
     }
+    this.settleGranted(actor, slot, inBlock, id);
+  }
+
+  /** The same for a page that is here, whoever counts the touch. */
+  settleLocal(actor: number, slot: number, inBlock: number, id: number): void {
+    const word = slot * MASK_WORDS + (inBlock >> 5);
+    if ((this.machine.pages.resident[actor][word] & (1 << (inBlock & 31))) === 0) return;
+    this.settleGranted(actor, slot, inBlock, id);
+  }
+
+  private settleGranted(actor: number, slot: number, inBlock: number, id: number): void {
+    const { mmu } = this;
     const kinds = mmu.tellsAtomics ? KINDS : KINDS - 1;
     for (let access = 0; access < kinds; access++) {
       if (this.granted(actor, slot, inBlock, access)) mmu.words[mmu.base[actor * KINDS + access] + id] |= this.laneBit;

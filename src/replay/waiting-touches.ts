@@ -1,5 +1,5 @@
 /** Touches that wait on one device in one run: the fault buffer that the model sees, and what the engine adds to it. */
-import { FaultBuffer } from './faults.ts';
+import { FaultBuffer, OUTCOME } from './faults.ts';
 
 export class WaitingTouches extends FaultBuffer {
   /** Page id, bytes of the touch, and whether the page had some mapping when the fault was raised. */
@@ -78,6 +78,36 @@ export class WaitingTouches extends FaultBuffer {
     this.wakeNs[to] = this.wakeNs[from];
     this.order[to] = this.order[from];
     this.outcome[to] = this.outcome[from];
+  }
+
+  /** Before a call of the model: nothing is marked. */
+  unmark(): void {
+    this.outcome.fill(OUTCOME.pending, 0, this.count);
+    this.firstMarked = this.count;
+    this.lastMarked = -1;
+    this.flushed = false;
+    this.fetches = 1;
+  }
+
+  /** The entries from `from` on move down to begin at `to`; the list ends after them. */
+  closeGap(to: number, from: number): void {
+    if (to < from) {
+      const { count } = this;
+      this.id.copyWithin(to, from, count);
+      this.page.copyWithin(to, from, count);
+      this.access.copyWithin(to, from, count);
+      this.bytes.copyWithin(to, from, count);
+      this.record.copyWithin(to, from, count);
+      this.firstPage.copyWithin(to, from, count);
+      this.lastPage.copyWithin(to, from, count);
+      this.timeNs.copyWithin(to, from, count);
+      this.thread.copyWithin(to, from, count);
+      this.hadMapping.copyWithin(to, from, count);
+      this.wakeNs.copyWithin(to, from, count);
+      this.order.copyWithin(to, from, count);
+      this.outcome.copyWithin(to, from, count);
+    }
+    this.count -= from - to;
   }
 
   holds(id: number): boolean {
