@@ -1,6 +1,5 @@
 import { cacheSettings, type Origin, withTraceFile } from '../trace/cache/index.ts';
 import type { CompiledTrace } from '../trace/compiled.ts';
-import { compileTraceFile } from '../trace/index.ts';
 import type { Io } from './io.ts';
 import { startProgress } from './progress.ts';
 import { warn } from './warn.ts';
@@ -48,23 +47,6 @@ export async function withTrace<T>(
     return await withTraceFile(path, read, (trace, origin, entry) => {
       progress.stop();
       return use(trace, { origin, entry });
-    });
-  } finally {
-    progress.stop();
-  }
-}
-
-export async function readTrace(
-  io: Io,
-  path: string,
-  format: string | undefined,
-  quiet: boolean,
-): Promise<CompiledTrace> {
-  const progress = startProgress(io, quiet, `reading ${path}`, 'bytes');
-  try {
-    return await compileTraceFile(path, {
-      ...(format === undefined ? {} : { format }),
-      onProgress: ({ bytes, totalBytes }) => progress.update(bytes, totalBytes ?? undefined),
     });
   } finally {
     progress.stop();

@@ -18,13 +18,13 @@ import { answer, type Io } from '../io.ts';
 import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
-import { readTrace } from '../read-trace.ts';
+import { type TraceOptions, withTrace } from '../read-trace.ts';
 import { replayObserved, replayRuns } from '../replay-runs.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 import { warningsOf } from './run.ts';
 
-interface Options {
+interface Options extends TraceOptions {
   page?: string;
   top?: number;
   models?: string[];
@@ -35,8 +35,6 @@ interface Options {
   inFlight?: number;
   format: string;
   out: string;
-  traceFormat?: string;
-  quiet?: true;
 }
 
 const FORMATS = {
@@ -69,13 +67,14 @@ export function explainCommand(io: Io): Command {
     .option('--format <name>', `report: ${Object.keys(FORMATS).join(', ')}`, 'table')
     .option('--out <file|->', 'where the report goes; - is standard output', '-')
     .option('--trace-format <name>', 'how the trace is written (default: found from its content)')
+    .option('--no-cache', 'read the trace itself, and keep no compiled form of it')
     .option('--quiet', 'no progress, no warnings')
     .action((trace: string, options: Options) => explain(io, trace, options));
 }
 
 async function explain(io: Io, path: string, options: Options): Promise<void> {
   const question = questionOf(options);
-  const format = formatOf(options.format);
+  formatOf(options.format);
   if (options.out === '') throw new ConfigurationError('--out: empty', 'give a file, or - for standard output');
   const plan = await planRuns(options);
   if (plan.sizes.length > 1) {
@@ -83,22 +82,34 @@ async function explain(io: Io, path: string, options: Options): Promise<void> {
   }
   const file = options.out === '-' ? null : new OutputFile(options.out);
   try {
-    const quiet = options.quiet === true;
-    const trace = openSharedTrace(shareTrace(await readTrace(io, path, options.traceFormat, quiet)));
-    if (question.kind === 'life') mustBeKnown(trace, question.page, options.page!);
-    const { result, found, unlimitedNs } = await observe(io, trace, plan, question, quiet);
-    if (question.kind === 'life') mustHaveLived(trace, found as Life[], question.page, options.page!);
-    const text =
-      question.kind === 'life'
-        ? format.page(pageReport(trace, result, found as Life[], question.page))
-        : format.top(topReport(trace, result, found as Tally[], unlimitedNs, question.top));
+    const { text, result } = await withTrace(io, path, options, (read) =>
+      explainTrace(io, openSharedTrace(shareTrace(read)), options, plan, question),
+    );
     if (file === null) await answer(io, text);
     file?.write(text);
     file?.commit();
-    if (!quiet) for (const each of warningsOf(result)) warn(io, each);
+    if (options.quiet !== true) for (const each of warningsOf(result)) warn(io, each);
   } finally {
     file?.discard();
   }
+}
+
+async function explainTrace(
+  io: Io,
+  trace: CompiledTrace,
+  options: Options,
+  plan: Plan,
+  question: Question,
+): Promise<{ text: string; result: Result }> {
+  const format = formatOf(options.format);
+  if (question.kind === 'life') mustBeKnown(trace, question.page, options.page!);
+  const { result, found, unlimitedNs } = await observe(io, trace, plan, question, options.quiet === true);
+  if (question.kind === 'life') mustHaveLived(trace, found as Life[], question.page, options.page!);
+  const text =
+    question.kind === 'life'
+      ? format.page(pageReport(trace, result, found as Life[], question.page))
+      : format.top(topReport(trace, result, found as Tally[], unlimitedNs, question.top));
+  return { text, result };
 }
 
 function questionOf({ page, top }: Options): Question {
