@@ -90,7 +90,7 @@ function bars(chart: BarChart, style: Style): ChartConfig {
       backgroundColor: color,
       pointStyle: 'rect',
       borderWidth: 0,
-      ...(chart.stacked ? { stack: s.stack ?? 'parts' } : {}),
+      ...(chart.stacked ? { stack: 'parts' } : {}),
       style: s.style ?? i,
       barPercentage: 0.9,
       categoryPercentage: 0.8,
@@ -166,8 +166,6 @@ export const HEAT_PANEL_LINES = 9;
 export function heightInLines(chart: Chart): number {
   if (chart.type === 'lines') return 22;
   if (chart.type === 'heatmap') return 6 + chart.panels.length * HEAT_PANEL_LINES;
-  const perRow = chart.stacked
-    ? 0.9 + 0.65 * new Set(chart.series.filter((s) => !s.marker).map((s) => s.stack)).size
-    : 0.7 + 0.68 * chart.series.length;
+  const perRow = chart.stacked ? 1.55 : 0.7 + 0.68 * chart.series.length;
   return 8 + Math.ceil(chart.series.length / 4) * 2 + chart.rows.length * perRow;
 }

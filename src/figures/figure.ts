@@ -20,8 +20,6 @@ export interface BarSeries {
   readonly values: readonly (number | null)[];
   /** Which colour and hatching; default: the place among the series. */
   readonly style?: number;
-  /** Stacked bars of one name lie on each other, others beside them. */
-  readonly stack?: string;
   /** A mark instead of a bar. */
   readonly marker?: boolean;
 }

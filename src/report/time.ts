@@ -1,13 +1,17 @@
 import { type Case, metricOf } from './cases.ts';
 
-/**
- * Time of remote accesses, as `time.total.ns` counts it (docs/replay.md, Time of the run): bytes over a link without
- * migration at the speed of single accesses.
- */
+/** The parts of a run's time, as reports and figures name and order them. */
+export const TIME_PARTS = [
+  { name: 'ideal', metric: 'time.ideal.ns' },
+  { name: 'fault service', metric: 'time.by.faultService.ns' },
+  { name: 'transfer', metric: 'time.by.transfer.ns' },
+  { name: 'mapping', metric: 'time.by.mapping.ns' },
+  { name: 'remote', metric: 'time.by.remote.ns' },
+  { name: 'eviction', metric: 'time.by.eviction.ns' },
+  { name: 'waiting', metric: 'time.by.wait.ns' },
+] as const;
+
+/** Time of remote accesses, as `time.total.ns` counts it (docs/replay.md, Time of the run). */
 export function remoteNs(c: Case): number | null {
-  const device = metricOf(c, 'remote.device.bytes');
-  const host = metricOf(c, 'remote.host.bytes');
-  if (device === null && host === null) return null;
-  const speed = c.result.manifest.platform.remoteBytesPerNs;
-  return speed === null ? 0 : Math.round(((device ?? 0) + (host ?? 0)) / speed);
+  return metricOf(c, 'time.by.remote.ns');
 }

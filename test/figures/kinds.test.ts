@@ -83,35 +83,35 @@ test('units: the largest in which the largest value is two or more', () => {
   expect(scaleFor('ns', [])).toEqual({ unit: 'ns', divisor: 1 });
 });
 
-test('time: parts, total and links; remote bytes at the speed of single accesses', () => {
+test('time: ideal and the six causes on one bar, each with a look of its own, and the total', () => {
   const result = resultOf([
     run('a', {
-      'time.ideal.ns': 4000,
-      'time.stall.device.ns': 3000,
-      'time.stall.host.ns': 1000,
-      'time.link.busy.ns': 2500,
-      'time.total.ns': 8500,
-      'remote.device.bytes': 800,
-      'remote.host.bytes': 200,
+      'time.ideal.ns': 400,
+      'time.by.faultService.ns': 300,
+      'time.by.transfer.ns': 500,
+      'time.by.mapping.ns': 200,
+      'time.by.remote.ns': 50,
+      'time.by.eviction.ns': 600,
+      'time.by.wait.ns': 100,
+      'time.total.ns': 2100,
     }),
   ]);
-  const slow = {
-    ...result,
-    manifest: { ...result.manifest, platform: { ...result.manifest.platform, remoteBytesPerNs: 2 } },
-  };
-  const { series, axis } = time.build(casesOf([slow]), AUTO).chart as BarChart;
-  // (800 + 200) / 2 = 500 ns remote. The bar is 4 + 3 + 1 + 0.5 = 8.5 us, beyond 2 us: in us.
+  const { chart, table } = time.build(casesOf([result]), AUTO);
+  const { series, axis } = chart as BarChart;
+  // 400 + 300 + 500 + 200 + 50 + 600 + 100 = 2,150 ns, beyond 2 us: in us.
   expect(axis.title).toBe('time (us)');
-  expect(series.map((s) => [s.name, s.values[0], s.stack, s.marker ?? false])).toEqual([
-    ['ideal', 4, 'parts', false],
-    ['devices stopped', 3, 'parts', false],
-    ['CPU stopped', 1, 'parts', false],
-    ['remote', 0.5, 'parts', false],
-    ['link busy', 2.5, 'link', false],
-    ['total', 8.5, 'parts', true],
+  expect(series.map((s) => [s.name, s.values[0], s.marker ?? false])).toEqual([
+    ['ideal', 0.4, false],
+    ['fault service', 0.3, false],
+    ['transfer', 0.5, false],
+    ['mapping', 0.2, false],
+    ['remote', 0.05, false],
+    ['eviction', 0.6, false],
+    ['waiting', 0.1, false],
+    ['total', 2.1, true],
   ]);
-  // An infinitely fast link has no remote time.
-  expect((time.build(casesOf([result]), AUTO).chart as BarChart).series[3].values).toEqual([0]);
+  expect(new Set(series.map((s) => s.style)).size).toBe(8);
+  expect(table.columns.slice(4)).toContain('time.stall.host.ns');
 });
 
 test('slowdown: one line a stack, points by oversubscription; runs without either are left out', () => {

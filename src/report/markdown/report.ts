@@ -7,7 +7,7 @@ import { optionRows } from '../html/manifest.ts';
 import { factsOf, formatMetric, notesOf, overview, parametersOf } from '../overview.ts';
 import type { Result } from '../result.ts';
 import { formatRatio } from '../text.ts';
-import { remoteNs } from '../time.ts';
+import { TIME_PARTS } from '../time.ts';
 import { markdownTable, escapeMarkdown as md } from './escape.ts';
 
 export function markdownReport(results: readonly Result[]): string {
@@ -65,8 +65,9 @@ function sizeText(size: string, cases: readonly Case[]): string {
     ),
     'Bytes moved, by trigger:\n',
     markdownTable(['trigger', ...stacks], byTrigger(cases)),
-    'Time. Ideal: a machine that never stalls. Stopped: waiting for faults and driver work; stops that overlap count each. ' +
-      'Remote: remote bytes at the speed of single accesses. Link busy: links moved data, most of it while somebody waits.\n',
+    'Time. Ideal: a machine that never stalls. Then what devices and CPU were stopped for; stops that overlap count each. ' +
+      'Remote: remote bytes at the speed of single accesses, no stop. Link busy: links moved data, most of it while ' +
+      'somebody waits.\n',
     markdownTable(['time', ...stacks], times(cases)),
   ].join('\n');
 }
@@ -83,15 +84,17 @@ function byTrigger(cases: readonly Case[]): string[][] {
 }
 
 function times(cases: readonly Case[]): string[][] {
-  const rows: [string, (c: Case) => number | null][] = [
-    ['ideal', (c) => metricOf(c, 'time.ideal.ns')],
-    ['devices stopped', (c) => metricOf(c, 'time.stall.device.ns')],
-    ['CPU stopped', (c) => metricOf(c, 'time.stall.host.ns')],
-    ['remote', remoteNs],
-    ['total', (c) => metricOf(c, 'time.total.ns')],
-    ['link busy', (c) => metricOf(c, 'time.link.busy.ns')],
+  const rows = [
+    ...TIME_PARTS,
+    { name: 'total', metric: 'time.total.ns' },
+    { name: 'devices stopped', metric: 'time.stall.device.ns' },
+    { name: 'CPU stopped', metric: 'time.stall.host.ns' },
+    { name: 'link busy', metric: 'time.link.busy.ns' },
   ];
-  return rows.map(([name, value]) => [name, ...cases.map((c) => md(formatMetric({ unit: 'ns' }, value(c))))]);
+  return rows.map(({ name, metric }) => [
+    name,
+    ...cases.map((c) => md(formatMetric({ unit: 'ns' }, metricOf(c, metric)))),
+  ]);
 }
 
 /** Slowdown by size, where there are several. */

@@ -27,10 +27,18 @@ test('stacks beside each other, the best in bold, one table a size', () => {
 
 test('bytes by trigger add up; times as they are', () => {
   const text = markdownReport([
-    resultOf([run('a', { 'migration.by.hint.bytes': 1024, 'migration.by.copy.bytes': 2048, 'time.total.ns': 1500 })]),
+    resultOf([
+      run('a', {
+        'migration.by.hint.bytes': 1024,
+        'migration.by.copy.bytes': 2048,
+        'time.total.ns': 1500,
+        'time.by.eviction.ns': 700,
+        'time.by.wait.ns': 800,
+      }),
+    ]),
   ]);
   expect(text).toContain('| hint | 1 KiB |\n| copy | 2 KiB |\n| all | 3 KiB |\n');
-  expect(text).toContain('| total | 1.50 us |\n');
+  expect(text).toContain('| eviction | 700 ns |\n| waiting | 800 ns |\n| total | 1.50 us |\n');
 });
 
 test('every table keeps its columns, whatever the names hold', () => {
