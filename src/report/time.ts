@@ -1,5 +1,3 @@
-import { type Case, metricOf } from './cases.ts';
-
 /** The parts of a run's time, as reports and figures name and order them. */
 export const TIME_PARTS = [
   { name: 'ideal', metric: 'time.ideal.ns' },
@@ -10,8 +8,3 @@ export const TIME_PARTS = [
   { name: 'eviction', metric: 'time.by.eviction.ns' },
   { name: 'waiting', metric: 'time.by.wait.ns' },
 ] as const;
-
-/** Time of remote accesses, as `time.total.ns` counts it (docs/replay.md, Time of the run). */
-export function remoteNs(c: Case): number | null {
-  return metricOf(c, 'time.by.remote.ns');
-}

@@ -1,4 +1,7 @@
 /** What runs in the page: draws the charts from their data, anew when the reader's colours or the medium change. */
+
+import { HATCHES } from '../../figures/palette.ts';
+
 export const SCRIPT = `
 (() => {
   'use strict';
@@ -12,6 +15,26 @@ export const SCRIPT = `
   const colors = () => dark.matches && !paper.matches
     ? { ink: '#e8ebf0', soft: '#a3acb9', rule: '#2b323d', ground: '#171b22' }
     : { ink: '#16191f', soft: '#545b66', rule: '#e1e4e9', ground: '#ffffff' };
+  const hatches = ${JSON.stringify(HATCHES)};
+  // One tile of 8 by 8, so that bars can be told apart in grey.
+  const hatched = (color, style) => {
+    const tile = document.createElement('canvas');
+    tile.width = tile.height = 8;
+    const pen = tile.getContext('2d');
+    pen.fillStyle = color;
+    pen.fillRect(0, 0, 8, 8);
+    pen.fillStyle = pen.strokeStyle = 'rgba(0,0,0,0.5)';
+    const line = (x0, y0, x1, y1) => { pen.moveTo(x0, y0); pen.lineTo(x1, y1); };
+    const hatch = hatches[style % hatches.length];
+    // Slanted lines go on into the neighbouring tiles.
+    if (hatch === 'rising' || hatch === 'crossed') for (const x of [-8, 0, 8]) line(x, 8, x + 8, 0);
+    if (hatch === 'falling' || hatch === 'crossed') for (const x of [-8, 0, 8]) line(x, 0, x + 8, 8);
+    if (hatch === 'vertical' || hatch === 'grid') line(4, 0, 4, 8);
+    if (hatch === 'horizontal' || hatch === 'grid') line(0, 4, 8, 4);
+    if (hatch === 'dots') pen.fillRect(3, 3, 2, 2);
+    pen.stroke();
+    return pen.createPattern(tile, 'repeat');
+  };
   const ready = ({ config }, { ink, soft, rule, ground }) => {
     const { options, data } = structuredClone(config);
     options.responsive = true;
@@ -31,7 +54,8 @@ export const SCRIPT = `
     }
     for (const dataset of data.datasets) {
       if (dataset.ink) Object.assign(dataset, { backgroundColor: ground, borderColor: ink, pointBorderColor: ink });
-      else if (dataset.borderWidth === 0) Object.assign(dataset, { borderWidth: 1, borderColor: ground });
+      else if (dataset.style !== undefined) dataset.backgroundColor = hatched(dataset.backgroundColor, dataset.style);
+      if (dataset.borderWidth === 0) Object.assign(dataset, { borderWidth: 1, borderColor: ground });
     }
     return { type: config.type, data, options };
   };
