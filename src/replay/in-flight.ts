@@ -5,7 +5,7 @@
 import { ACCESS, OUTCOME } from './faults.ts';
 import { InvariantError, type Stop } from './lane.ts';
 import type { Machine } from './machine.ts';
-import { addPage, BLOCK_PAGES, newMask } from './mask.ts';
+import { addPage, BLOCK_PAGES, clearMask, newMask, releaseScratch, scratchMark } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
@@ -38,6 +38,8 @@ export class InFlight {
   private progress = false;
   private readonly failedRecords = new Set<number>();
   private readonly onePage = newMask();
+  /** Scratch masks in use when each hook that runs was entered. */
+  private readonly scratchMarks: number[] = [];
   /** By page id: touches that wait on it beside the first. */
   private readonly alsoWaiting = new Map<number, number>();
 
@@ -89,8 +91,7 @@ export class InFlight {
 
   /** While a page waits, every touch of it by any actor must come here. */
   private clearForWaiting(device: number, slot: number, inBlock: number, id: number): void {
-    this.onePage.fill(0);
-    this.machine.pages.unsettleActor(device, slot, addPage(this.onePage, inBlock));
+    this.machine.pages.unsettleActor(device, slot, addPage(clearMask(this.onePage), inBlock));
     this.mmu.clearPage(id, this.laneBit);
   }
 
@@ -150,6 +151,7 @@ export class InFlight {
     const { machine } = this;
     const { events } = machine;
     const outer = events.trigger;
+    this.scratchMarks.push(scratchMark());
     machine.disarmMigration();
     events.trigger = trigger;
     events.callSeq = events.nextSeq;
@@ -159,6 +161,7 @@ export class InFlight {
   leaveHook(outer: string | null): void {
     this.machine.drain();
     this.machine.events.trigger = outer;
+    releaseScratch(this.scratchMarks.pop() ?? 0);
   }
 
   // --- hand-over -------------------------------------------------------------------------------------------------

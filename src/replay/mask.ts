@@ -1,6 +1,6 @@
 /**
  * Sets of pages inside one 2 MiB block: 512 bits in sixteen 32-bit words, page 0 in bit 0 of word 0.
- * Every function works in place on its first argument; none allocates but `newMask`.
+ * Every function works in place on its first argument; none allocates but `newMask` and `rangeMask`.
  */
 
 export const PAGE_BYTES = 4096;
@@ -12,6 +12,40 @@ export type PageMask = Int32Array;
 
 export function newMask(): PageMask {
   return new Int32Array(MASK_WORDS);
+}
+
+const scratch: PageMask[] = [];
+let scratchInUse = 0;
+/** Masks kept for reuse at most; a call of a model that wants more at once gets new ones. */
+const SCRATCH_KEPT = 1 << 14;
+
+/**
+ * An empty mask for use within the present call of a model: the core takes it back when that call returns. What lives
+ * longer needs `newMask`.
+ */
+export function scratchMask(): PageMask {
+  if (scratchInUse >= SCRATCH_KEPT) return newMask();
+  if (scratchInUse === scratch.length) scratch.push(newMask());
+  return clearMask(scratch[scratchInUse++]);
+}
+
+/** How many scratch masks are in use: what `releaseScratch` wants after a call. */
+export function scratchMark(): number {
+  return scratchInUse;
+}
+
+export function releaseScratch(mark: number): void {
+  scratchInUse = mark;
+}
+
+export function clearMask(mask: PageMask): PageMask {
+  for (let w = 0; w < MASK_WORDS; w++) mask[w] = 0;
+  return mask;
+}
+
+/** Pages first..last (inclusive, 0..511) as a scratch mask. */
+export function scratchRange(first: number, last: number): PageMask {
+  return addRange(scratchMask(), first, last);
 }
 
 /** Pages first..last (inclusive, 0..511) as a fresh mask. */
@@ -53,8 +87,7 @@ export function removeRange(mask: PageMask, first: number, last: number): PageMa
 
 /** Mask becomes exactly first..last. */
 export function setRange(mask: PageMask, first: number, last: number): PageMask {
-  mask.fill(0);
-  return addRange(mask, first, last);
+  return addRange(clearMask(mask), first, last);
 }
 
 export function addPage(mask: PageMask, page: number): PageMask {

@@ -4,7 +4,7 @@
  */
 import { ACCESS } from './faults.ts';
 import type { Machine } from './machine.ts';
-import { addPage, BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS, newMask } from './mask.ts';
+import { addPage, BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS, newMask, releaseScratch, scratchMark } from './mask.ts';
 import { M } from './metrics.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
@@ -65,7 +65,9 @@ export class Touches {
     machine.events.trigger = 'counter';
     machine.disarmMigration();
     machine.events.emit('counter', device, block * BLOCK_PAGES, BLOCK_BYTES, machine.clockNs, 0);
+    const mark = scratchMark();
     this.hooks.counter?.(device, block, block * BLOCK_PAGES + inBlock);
+    releaseScratch(mark);
     machine.drain();
     machine.events.trigger = context;
     machine.limitsChanged = true;
