@@ -38,7 +38,7 @@ export const tasks = {
     devices = 1,
     collect,
   }: FaultingReplay): Promise<Sample> {
-    const start = await startTrace({ pages, writer: 'cpu', devices });
+    const start = await startTrace({ pages, first: 'cpu,write', devices });
     const chunks = touchChunks(pagesOf('random', pages, touches), start.records, devices, CHUNK_ROWS);
     const plan = await planRuns({ models: [model], set, platform: 'zero', oversub: [oversub] });
     let begin = process.cpuUsage();

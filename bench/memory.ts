@@ -20,7 +20,7 @@ interface Footprint {
 export const tasks = {
   /** Memory while everything is resident on a device, after a forced collection. */
   async footprint({ model, pages, runs }: Footprint): Promise<Sample> {
-    const start = await startTrace({ pages, writer: 'gpu0' });
+    const start = await startTrace({ pages, first: 'gpu0,write' });
     const plan = await planRuns({ models: [model], platform: 'zero' });
     const [{ spec }] = runsOf(plan, start);
     let residentBytes = 0;

@@ -96,19 +96,15 @@ export function touchChunks(order: Int32Array, firstRecord: number, devices = 1,
 
 export interface Start {
   readonly pages: number;
-  /** Who writes every page at first, so that each page id is its place in the allocation. */
-  readonly writer: string;
+  /** `ACTOR,OP` that touches every page at first, so that each page id is its place in the allocation. */
+  readonly first: string;
   readonly devices?: number;
   /** Records after that, without the header's columns that they do not need: `ACTOR,OP,ADDR,SIZE,ARG`. */
   readonly after?: readonly string[];
 }
 
-/** A device's read of all pages, block by block. */
-export function readAll(pages: number): string[] {
-  return blockRecords('gpu0,read', pages);
-}
-
-function blockRecords(actorAndOp: string, pages: number): string[] {
+/** Records of `ACTOR,OP` over all pages, block by block. */
+export function touchAll(actorAndOp: string, pages: number): string[] {
   const records: string[] = [];
   const end = BASE_ADDRESS + pages * PAGE_BYTES;
   for (let at = BASE_ADDRESS; at < end; at += BLOCK_BYTES) {
@@ -118,7 +114,7 @@ function blockRecords(actorAndOp: string, pages: number): string[] {
 }
 
 /** An allocation whose pages are all touched, as the part before what is measured. */
-export function startTrace({ pages, writer, devices = 1, after = [] }: Start): Promise<CompiledTrace> {
+export function startTrace({ pages, first, devices = 1, after = [] }: Start): Promise<CompiledTrace> {
   // A device is known by a record of its own.
   const actors = Array.from({ length: devices }, (_, i) => `gpu${i},launch,,,`);
   const sync = Array.from({ length: devices }, (_, i) => `gpu${i},sync,,,`);
@@ -127,7 +123,7 @@ export function startTrace({ pages, writer, devices = 1, after = [] }: Start): P
     `cpu,alloc,${BASE_ADDRESS},${pages * PAGE_BYTES},a`,
     ...actors,
     ...sync,
-    ...blockRecords(`${writer},write`, pages),
+    ...touchAll(first, pages),
     ...after,
   ];
   return compileTraceText(`${text.join('\n')}\n`);
