@@ -1,13 +1,13 @@
 /** Bytes of a trace: file or standard input, gzip found from the content, cut at line ends, hashed on the way. */
 
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isCompiled } from './arrow/read.ts';
 import { TraceError } from './errors.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 512 * 1024;
 /** No line of a trace is nearly as long; a file without line ends must not fill the memory. */
 const LONGEST_LINE = 1024 * 1024;
 const NEWLINE = 10;
@@ -19,6 +19,11 @@ export interface Lines {
   readonly line: number;
 }
 
+/** Kept by the reader, who counts lines anyway: how many it has read. Messages of the source name the next one. */
+export interface LinesRead {
+  lines: number;
+}
+
 export interface TraceSource {
   /** For messages: the path as given, or `<stdin>`. */
   readonly file: string;
@@ -26,8 +31,9 @@ export interface TraceSource {
   readonly head: Buffer;
   /** A compiled trace: for `bytes`, where text is for `lines`. */
   readonly compiled: boolean;
-  lines(): AsyncGenerator<Lines>;
   bytes(): AsyncGenerator<Buffer>;
+  /** Whole lines; each buffer is the reader's until it asks for the next. */
+  lines(read: LinesRead): AsyncGenerator<Buffer>;
   /** Of the uncompressed bytes; valid when `lines` has ended. */
   sha256(): string;
 }
@@ -40,19 +46,25 @@ export interface Progress {
 
 export async function openSource(path: string, onProgress?: (progress: Progress) => void): Promise<TraceSource> {
   const file = path === '-' ? '<stdin>' : path;
-  const { stream, totalBytes } = path === '-' ? { stream: process.stdin, totalBytes: null } : await openFile(path);
-  return sourceOf(file, counted(stream, totalBytes, onProgress));
+  const use = { once: false };
+  const { stream, totalBytes } = path === '-' ? { stream: process.stdin, totalBytes: null } : await openFile(path, use);
+  return sourceOf(file, counted(stream, totalBytes, onProgress), use);
 }
 
 export function sourceOfText(text: string | Uint8Array, file: string): Promise<TraceSource> {
-  return sourceOf(file, inChunks(Buffer.from(text)));
+  return sourceOf(file, inChunks(Buffer.from(text)), { once: false });
+}
+
+/** Set when whoever takes the chunks of a file is done with one before it asks for the next: then one buffer will do. */
+interface ChunkUse {
+  once: boolean;
 }
 
 async function* inChunks(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }
 
-async function openFile(path: string): Promise<{ stream: AsyncIterable<Buffer>; totalBytes: number }> {
+async function openFile(path: string, use: ChunkUse): Promise<{ stream: AsyncIterable<Buffer>; totalBytes: number }> {
   try {
     const handle = await open(path);
     const stat = await handle.stat();
@@ -60,10 +72,23 @@ async function openFile(path: string): Promise<{ stream: AsyncIterable<Buffer>; 
       await handle.close();
       throw new TraceError(path, null, 'is a directory; give the trace file inside it');
     }
-    return { stream: handle.createReadStream({ highWaterMark: CHUNK_BYTES }), totalBytes: stat.size };
+    return { stream: chunksOf(handle, use), totalBytes: stat.size };
   } catch (error) {
     if (error instanceof TraceError) throw error;
     throw new TraceError(path, null, openProblem((error as NodeJS.ErrnoException).code ?? String(error)));
+  }
+}
+
+async function* chunksOf(handle: FileHandle, use: ChunkUse): AsyncGenerator<Buffer> {
+  try {
+    for (let buffer: Buffer | null = null; ; ) {
+      if (buffer === null || !use.once) buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
   }
 }
 
@@ -87,7 +112,7 @@ async function* counted(
   }
 }
 
-async function sourceOf(file: string, raw: AsyncIterable<Buffer>): Promise<TraceSource> {
+async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse): Promise<TraceSource> {
   const packed = await peek(file, raw, 2);
   const gzip = packed.head.length >= 2 && packed.head[0] === 0x1f && packed.head[1] === 0x8b;
   const plain = gzip ? gunzip(packed.all()) : packed.all();
@@ -105,8 +130,9 @@ async function sourceOf(file: string, raw: AsyncIterable<Buffer>): Promise<Trace
     head,
     compiled,
     bytes: all,
-    async *lines() {
-      yield* wholeLines(file, all(), hash);
+    async *lines(read) {
+      use.once = !gzip;
+      yield* wholeLines(file, all(), hash, read);
       sha256 = hash.digest('hex');
     },
     sha256: () => sha256,
@@ -182,42 +208,46 @@ async function* wholeLines(
   file: string,
   stream: AsyncIterable<Buffer>,
   hash: { update(data: Buffer): unknown },
-): AsyncGenerator<Lines> {
+  read: LinesRead,
+): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
   let restBytes = 0;
-  let line = 1;
   for await (const chunk of stream) {
     hash.update(chunk);
-    const end = chunk.lastIndexOf(NEWLINE) + 1;
-    if (end > 0) {
-      const buffer = restBytes === 0 ? chunk.subarray(0, end) : Buffer.concat([...rest, chunk.subarray(0, end)]);
-      yield checked(file, buffer, line);
-      line += countLines(buffer, buffer.length);
-      rest = [];
-      restBytes = 0;
+    let start = 0;
+    if (restBytes > 0) {
+      // Only the line that two chunks share is copied.
+      start = chunk.indexOf(NEWLINE) + 1;
+      if (start > 0) {
+        yield Buffer.concat([...rest, chunk.subarray(0, start)]);
+        rest = [];
+        restBytes = 0;
+      }
     }
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > start) yield chunk.subarray(start, end);
     if (end < chunk.length) {
-      rest.push(chunk.subarray(end));
+      rest.push(Buffer.from(chunk.subarray(end)));
       restBytes += chunk.length - end;
     }
     if (restBytes > LONGEST_LINE) {
-      throw new TraceError(file, line, 'the line is longer than 1 MiB; is this a text trace with line ends?');
+      const message = 'the line is longer than 1 MiB; is this a text trace with line ends?';
+      throw new TraceError(file, read.lines + 1, message);
     }
   }
-  if (restBytes > 0) yield checked(file, Buffer.concat([...rest, Buffer.from('\n')]), line);
+  if (restBytes > 0) yield Buffer.concat([...rest, Buffer.from('\n')]);
 }
 
-function checked(file: string, buffer: Buffer, line: number): Lines {
-  const nul = buffer.indexOf(0);
-  if (nul >= 0) {
-    const at = line + countLines(buffer, nul);
-    throw new TraceError(file, at, 'the line contains a NUL byte; the file is damaged or not a text trace');
-  }
-  return { buffer, line };
+/** `line` = number of the first line in `lines`. */
+export function rejectNul(file: string, lines: Buffer, line: number): void {
+  const nul = lines.indexOf(0);
+  if (nul < 0) return;
+  const at = line + countLines(lines.subarray(0, nul));
+  throw new TraceError(file, at, 'the line contains a NUL byte; the file is damaged or not a text trace');
 }
 
-export function countLines(buffer: Buffer, end: number): number {
+export function countLines(lines: Buffer): number {
   let n = 0;
-  for (let i = 0; i < end; i++) if (buffer[i] === NEWLINE) n++;
+  for (let at = lines.indexOf(NEWLINE); at >= 0; at = lines.indexOf(NEWLINE, at + 1)) n++;
   return n;
 }
