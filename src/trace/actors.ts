@@ -7,15 +7,9 @@ const MOST_ACTORS = 256;
 
 export class ActorTable {
   readonly names: string[] = [];
-  readonly hasRecords: boolean[] = [];
   readonly #index = new Map<string, number>();
   readonly #threads: Map<number, number>[] = [];
-  readonly #onAdd: () => void;
   threads = 0;
-
-  constructor(onAdd: () => void) {
-    this.#onAdd = onAdd;
-  }
 
   /** -1 when there is none of that name. */
   find(name: string): number {
@@ -33,10 +27,8 @@ export class ActorTable {
   add(name: string): number {
     const index = this.names.length;
     this.names.push(name);
-    this.hasRecords.push(false);
     this.#threads.push(new Map());
     this.#index.set(name, index);
-    this.#onAdd();
     return index;
   }
 

@@ -3,10 +3,10 @@
  * `access` or one of the record functions; every rule of the trace that does not depend on the format is checked here.
  */
 
-import { BLOCK_PAGES, PAGE_BYTES } from '../replay/mask.ts';
+import { BLOCK_PAGES, MASK_WORDS, PAGE_BYTES } from '../replay/mask.ts';
 import { ActorTable } from './actors.ts';
 import { INVALIDATE_SORTS, parseAdvise, parseAlloc } from './arguments.ts';
-import { CONTINUES, OP, OP_NAMES, type OpName } from './compiled.ts';
+import { CONTINUES, OP, type OpName } from './compiled.ts';
 import { quoted, TraceError } from './errors.ts';
 import { LaunchTracker } from './launches.ts';
 import { blockOf } from './live-blocks.ts';
@@ -45,29 +45,22 @@ export class TraceCompiler {
   readonly file: string;
   readonly metadata: Record<string, string> = {};
   readonly warnings: string[] = [];
-  readonly actors: ActorTable;
+  readonly actors = new ActorTable();
   readonly launches = new LaunchTracker();
   readonly memory: TracedMemory;
   readonly events: DraftEvent[] = [];
   /** By event: what a device's `copy` touches. */
   readonly copyTouches = new Map<number, CopyTouch[]>();
-  readonly recordsByOp = new Float64Array(OP_NAMES.length);
-  readonly accesses = new Float64Array(256);
-  readonly touches = new Float64Array(256);
-  readonly bytes = new Float64Array(256);
   startNs = 0;
   endNs = 0;
-  handOvers = 0;
+  /** Line of the last record. */
+  lastLine = 0;
   hasTime = false;
   rows = new RowWriter(false);
-
-  #lastAccessor = -1;
-  #lastTimeLine = 0;
 
   constructor(file: string) {
     this.file = file;
     this.memory = new TracedMemory(this.launches, (message, line) => this.fail(message, line));
-    this.actors = new ActorTable(() => this.memory.blocks.addActor());
     this.actors.add('cpu');
   }
 
@@ -94,37 +87,28 @@ export class TraceCompiler {
   }
 
   /** Begins a record: every record calls this once, first. */
-  record(op: number, actor: number, timeNs: number): void {
+  record(actor: number, timeNs: number): void {
     if (this.records === 0) this.startNs = timeNs;
     else if (timeNs < this.endNs) {
-      const since = `line ${this.#lastTimeLine} has ${this.endNs}`;
+      const since = `line ${this.lastLine} has ${this.endNs}`;
       this.fail(`time_ns runs backwards: ${timeNs}, but ${since}; sort the records by time`);
     }
     this.endNs = timeNs;
-    this.#lastTimeLine = this.line;
+    this.lastLine = this.line;
     this.records++;
-    this.recordsByOp[op]++;
-    this.actors.hasRecords[actor] = true;
     if (actor === 0) this.launches.closeAll();
   }
 
   access(op: number, actor: number, timeNs: number, thread: number, range: Range): void {
     const record = this.records;
-    this.record(op, actor, timeNs);
-    if (actor !== this.#lastAccessor) {
-      if (this.#lastAccessor >= 0) this.handOvers++;
-      this.#lastAccessor = actor;
-    }
+    this.record(actor, timeNs);
     const { firstPage, lastPage, offsetBytes, sizeBytes } = range;
-    this.accesses[actor]++;
-    this.touches[actor] += lastPage - firstPage + 1;
-    this.bytes[actor] += sizeBytes;
     let block = blockOf(firstPage);
     const first = firstPage - block * BLOCK_PAGES;
     const last = lastPage - block * BLOCK_PAGES;
     if (last < BLOCK_PAGES) {
-      const life = this.memory.touch(block, first, last, actor, range, this.line);
-      this.rows.access(record, op, actor, timeNs, thread, life, first, last - first + 1, offsetBytes, sizeBytes);
+      const word = this.memory.touch(block, first, last, actor, range, this.line) * MASK_WORDS + (first >> 5);
+      this.rows.access(record, op, actor, timeNs, thread, word, first & 31, last - first + 1, offsetBytes, sizeBytes);
       return;
     }
     if (last >= MOST_BLOCKS * BLOCK_PAGES) this.fail(`an access of ${sizeBytes} bytes is too large: at most 8 TiB`);
@@ -134,8 +118,8 @@ export class TraceCompiler {
       const from = page - block * BLOCK_PAGES;
       const to = Math.min(lastPage - block * BLOCK_PAGES, BLOCK_PAGES - 1);
       const bytes = (to - from + 1) * PAGE_BYTES - offset - (block === lastBlock ? PAGE_BYTES - tail : 0);
-      const life = this.memory.touch(block, from, to, actor, range, this.line);
-      this.rows.access(record, code, actor, timeNs, thread, life, from, to - from + 1, offset, bytes);
+      const word = this.memory.touch(block, from, to, actor, range, this.line) * MASK_WORDS + (from >> 5);
+      this.rows.access(record, code, actor, timeNs, thread, word, from & 31, to - from + 1, offset, bytes);
       code = op | CONTINUES;
       offset = 0;
       page = (block + 1) * BLOCK_PAGES;
@@ -228,7 +212,7 @@ export class TraceCompiler {
     more: Record<string, unknown>,
   ): number {
     const record = this.records;
-    this.record(OP[op], actor, timeNs);
+    this.record(actor, timeNs);
     const event = this.events.length;
     this.events.push({
       op,

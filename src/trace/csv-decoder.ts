@@ -2,7 +2,7 @@
 
 import { type CsvError, Parser } from 'csv-parse';
 import { TraceError } from './errors.ts';
-import type { Lines } from './source.ts';
+import { countLines, type Lines, rejectNul } from './source.ts';
 
 const NEWLINE = 10;
 const HASH = 35;
@@ -32,10 +32,14 @@ export class RecordDecoder extends Parser {
     this.on('error', () => {});
   }
 
-  decode(lines: Lines): Promise<void> {
+  /** Reads whole lines; gives what is left: nothing, and the number of the line after them. */
+  decode(lines: Lines): Promise<Lines> {
+    rejectNul(this.#file, lines.buffer, lines.line);
     rejectOpenQuotes(this.#file, lines);
+    const after = { buffer: lines.buffer.subarray(lines.buffer.length), line: lines.line + countLines(lines.buffer) };
     return new Promise((resolve, reject) => {
-      this.write(lines.buffer, (error) => (error ? reject(this.#explain(error)) : resolve()));
+      // A copy: the parser keeps the last bytes until it is given more.
+      this.write(Buffer.from(lines.buffer), (error) => (error ? reject(this.#explain(error)) : resolve(after)));
     });
   }
 

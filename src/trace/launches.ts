@@ -8,8 +8,11 @@ interface OpenLaunch {
 export class LaunchTracker {
   /** By `launch` event: allocations touched; lives while allocations are still to be inferred. */
   readonly touched = new Map<number, Set<number>>();
+  /** By device: its open launch, as the number of its event; -1 without one. */
+  readonly openEvent = new Int32Array(256).fill(-1);
   readonly #open: (OpenLaunch | null)[] = [];
-  #openCount = 0;
+  /** Devices with a launch whose work goes on. */
+  openCount = 0;
 
   open(device: number, event: number): void {
     this.close(device);
@@ -17,23 +20,26 @@ export class LaunchTracker {
     const touched = new Set<number>();
     this.touched.set(event, touched);
     this.#open[device] = { touched, last: -1 };
-    this.#openCount++;
+    this.openEvent[device] = event;
+    this.openCount++;
   }
 
   close(device: number): void {
     if (device >= this.#open.length || this.#open[device] === null) return;
     this.#open[device] = null;
-    this.#openCount--;
+    this.openEvent[device] = -1;
+    this.openCount--;
   }
 
   closeAll(): void {
-    if (this.#openCount === 0) return;
+    if (this.openCount === 0) return;
     this.#open.fill(null);
-    this.#openCount = 0;
+    this.openEvent.fill(-1);
+    this.openCount = 0;
   }
 
   touch(actor: number, allocation: number): void {
-    if (this.#openCount === 0 || actor >= this.#open.length) return;
+    if (this.openCount === 0 || actor >= this.#open.length) return;
     const launch = this.#open[actor];
     if (launch === null || launch.last === allocation) return;
     launch.last = allocation;

@@ -2,15 +2,16 @@
 
 import { popcount32 } from '../replay/mask.ts';
 
-const LINE_SHIFT = 6;
+export const LINE_SHIFT = 6;
 const WORDS_PER_PAGE = 2;
 
 export class LineCounter {
-  readonly #bits: Int32Array;
+  /** Two words a page id. */
+  readonly bits: Int32Array;
   #counted = 0;
 
   constructor(pageIds: number) {
-    this.#bits = new Int32Array(pageIds * WORDS_PER_PAGE);
+    this.bits = new Int32Array(pageIds * WORDS_PER_PAGE);
   }
 
   /** `bytes` bytes from `offset` of page `id`; the pages that follow have the ids that follow. */
@@ -22,7 +23,7 @@ export class LineCounter {
     const lastWord = base + (lastLine >> 5);
     const head = -1 << (firstLine & 31);
     const tail = -1 >>> (31 - (lastLine & 31));
-    const bits = this.#bits;
+    const bits = this.bits;
     if (firstWord === lastWord) {
       bits[firstWord] |= head & tail;
       return;
@@ -36,14 +37,14 @@ export class LineCounter {
   forget(firstId: number, pages: number): void {
     const end = (firstId + pages) * WORDS_PER_PAGE;
     for (let w = firstId * WORDS_PER_PAGE; w < end; w++) {
-      if (this.#bits[w] === 0) continue;
-      this.#counted += popcount32(this.#bits[w]);
-      this.#bits[w] = 0;
+      if (this.bits[w] === 0) continue;
+      this.#counted += popcount32(this.bits[w]);
+      this.bits[w] = 0;
     }
   }
 
   totalBytes(): number {
-    this.forget(0, this.#bits.length / WORDS_PER_PAGE);
+    this.forget(0, this.bits.length / WORDS_PER_PAGE);
     return this.#counted * 2 ** LINE_SHIFT;
   }
 }

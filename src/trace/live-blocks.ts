@@ -5,6 +5,9 @@
 
 import { BLOCK_PAGES, MASK_WORDS, popcount32 } from '../replay/mask.ts';
 
+/** 256 actors, a bit each. */
+export const ACTOR_WORDS = 8;
+
 /** Pages of one life that a `free` took while another allocation keeps the block alive. */
 export interface PartialFree {
   readonly life: number;
@@ -19,17 +22,13 @@ export class LiveBlocks {
   endEvent = new Int32Array(64);
   /** Sixteen words a life: pages touched since they were last freed. */
   touched = new Int32Array(64 * MASK_WORDS);
-  /** By actor: a bit a life. */
-  readonly touchedBy: Int32Array[] = [];
+  /** `ACTOR_WORDS` words a life: a bit for each actor that touches it. */
+  touchedBy = new Int32Array(64 * ACTOR_WORDS);
   /** Pages x times they were touched as new memory, of pages freed while their block lived on. */
   pagesFreedAlive = 0;
   /** The life of a block that is alive now. */
   readonly current = new Map<number, number>();
   readonly #freedAlive = new Map<number, Int32Array>();
-
-  addActor(): void {
-    this.touchedBy.push(new Int32Array(this.block.length >> 5));
-  }
 
   begin(block: number, event: number): number {
     const life = this.count++;
@@ -62,7 +61,7 @@ export class LiveBlocks {
       for (let w = firstWord + 1; w < lastWord; w++) words[w] = -1;
       words[lastWord] |= tail;
     }
-    this.touchedBy[actor][life >> 5] |= 1 << (life & 31);
+    this.touchedBy[life * ACTOR_WORDS + (actor >> 5)] |= 1 << (actor & 31);
   }
 
   /** The next touch of these pages is one of new memory. */
@@ -98,7 +97,7 @@ export class LiveBlocks {
     this.beginEvent = doubled(this.beginEvent, Int32Array);
     this.endEvent = doubled(this.endEvent, Int32Array);
     this.touched = doubled(this.touched, Int32Array);
-    for (let a = 0; a < this.touchedBy.length; a++) this.touchedBy[a] = doubled(this.touchedBy[a], Int32Array);
+    this.touchedBy = doubled(this.touchedBy, Int32Array);
   }
 }
 
@@ -108,52 +107,64 @@ function doubled<T extends Float64Array | Int32Array>(old: T, type: new (length:
   return next;
 }
 
-const CACHE_BITS = 10;
-const CACHE_SIZE = 1 << CACHE_BITS;
+const CACHE_BITS = 13;
+const CACHE_ENTRIES = 1 << CACHE_BITS;
+
+/** Words of a cache entry: block, its life, first page | last page << 16, allocation, launch that has noted it last. */
+export const CACHE_LIFE = 1;
+export const CACHE_PAGES = 2;
+export const CACHE_ALLOCATION = 3;
+export const CACHE_LAUNCH = 4;
+const ENTRY_WORDS = 8;
+/** Above it a block is no 31-bit number, and is not kept here. */
+const MOST_CACHED_BLOCK = 2 ** 31 - 1;
 
 /**
  * Where the last touches went, by block: direct-mapped, so that an access costs no address search as a rule.
  * An entry says that pages first..last of the block are live and belong to one allocation.
  */
 export class BlockCache {
-  readonly #block = new Float64Array(CACHE_SIZE).fill(-1);
-  readonly #life = new Int32Array(CACHE_SIZE);
-  readonly #first = new Uint16Array(CACHE_SIZE);
-  readonly #last = new Uint16Array(CACHE_SIZE);
-  readonly #allocation = new Int32Array(CACHE_SIZE);
+  readonly words = new Int32Array(CACHE_ENTRIES * ENTRY_WORDS).fill(-1);
 
   /** Entry that covers these pages, or -1. */
   find(block: number, first: number, last: number): number {
-    const entry = entryOf(block);
-    return this.#block[entry] === block && this.#first[entry] <= first && this.#last[entry] >= last ? entry : -1;
+    if (block > MOST_CACHED_BLOCK) return -1;
+    const entry = cacheEntry(block);
+    return this.words[entry] === block && coversPages(this.words[entry + CACHE_PAGES], first, last) ? entry : -1;
   }
 
   put(block: number, life: number, first: number, last: number, allocation: number): void {
-    const entry = entryOf(block);
-    this.#block[entry] = block;
-    this.#life[entry] = life;
-    this.#first[entry] = first;
-    this.#last[entry] = last;
-    this.#allocation[entry] = allocation;
+    if (block > MOST_CACHED_BLOCK) return;
+    const entry = cacheEntry(block);
+    this.words[entry] = block;
+    this.words[entry + CACHE_LIFE] = life;
+    this.words[entry + CACHE_PAGES] = first | (last << 16);
+    this.words[entry + CACHE_ALLOCATION] = allocation;
+    this.words[entry + CACHE_LAUNCH] = -1;
   }
 
-  life(entry: number): number {
-    return this.#life[entry];
-  }
-
-  allocation(entry: number): number {
-    return this.#allocation[entry];
-  }
-
-  clear(): void {
-    this.#block.fill(-1);
+  /** Forgets blocks first..last. */
+  drop(first: number, last: number): void {
+    if (last - first >= CACHE_ENTRIES) {
+      this.words.fill(-1);
+      return;
+    }
+    for (let block = first; block <= last; block++) {
+      const entry = cacheEntry(block);
+      if (this.words[entry] === block) this.words[entry] = -1;
+    }
   }
 }
 
-/** Mixes higher bits in: arrays that lie a power of two apart must not share their entries. */
-function entryOf(block: number): number {
+/** First word of a block's entry. Mixes higher bits in: arrays that lie a power of two apart must not share entries. */
+export function cacheEntry(block: number): number {
   const low = block | 0;
-  return (low ^ (low >>> CACHE_BITS) ^ (low >>> (2 * CACHE_BITS))) & (CACHE_SIZE - 1);
+  return ((low ^ (low >>> CACHE_BITS) ^ (low >>> (2 * CACHE_BITS))) & (CACHE_ENTRIES - 1)) * ENTRY_WORDS;
+}
+
+/** Whether the pages of a cache entry take in first..last. */
+export function coversPages(pages: number, first: number, last: number): boolean {
+  return (pages & 0xffff) <= first && pages >> 16 >= last;
 }
 
 /** Block of a page; both may exceed 2^32. */

@@ -5,7 +5,15 @@ import type { AllocArgument } from './arguments.ts';
 import type { Allocation } from './compiled.ts';
 import { quoted } from './errors.ts';
 import type { LaunchTracker } from './launches.ts';
-import { BlockCache, blockOf, LiveBlocks, type PartialFree } from './live-blocks.ts';
+import {
+  BlockCache,
+  blockOf,
+  CACHE_ALLOCATION,
+  CACHE_LAUNCH,
+  CACHE_LIFE,
+  LiveBlocks,
+  type PartialFree,
+} from './live-blocks.ts';
 import { hexAddress } from './numbers.ts';
 import type { Range } from './range.ts';
 import { Regions } from './regions.ts';
@@ -18,8 +26,8 @@ export class TracedMemory {
   readonly allocations: Allocation[] = [];
   /** By `free` event: what it takes from blocks that live on. */
   readonly partialFrees = new Map<number, PartialFree[]>();
+  readonly cache = new BlockCache();
   readonly #regions = new Regions();
-  readonly #cache = new BlockCache();
   readonly #launches: LaunchTracker;
   readonly #fail: Fail;
   /** Event that began the life of a block that several allocations share; else it is their own `alloc`. */
@@ -36,11 +44,12 @@ export class TracedMemory {
 
   /** Marks pages first..last of one block as touched; returns the block's life. */
   touch(block: number, first: number, last: number, actor: number, range: Range, line: number): number {
-    const entry = this.#cache.find(block, first, last);
+    const entry = this.cache.find(block, first, last);
     if (entry >= 0) {
-      const life = this.#cache.life(entry);
+      const life = this.cache.words[entry + CACHE_LIFE];
       this.blocks.touch(life, first, last, actor);
-      this.#launches.touch(actor, this.#cache.allocation(entry));
+      this.#launches.touch(actor, this.cache.words[entry + CACHE_ALLOCATION]);
+      this.cache.words[entry + CACHE_LAUNCH] = this.#launches.openEvent[actor];
       return life;
     }
     const life =
@@ -56,7 +65,7 @@ export class TracedMemory {
     if (this.#firstAccess === null) this.#firstAccess = { line, what: range.toString() };
     const life = this.blocks.current.get(block) ?? this.blocks.begin(block, -1);
     this.#launches.touch(actor, life);
-    this.#cache.put(block, life, 0, BLOCK_PAGES - 1, life);
+    this.cache.put(block, life, 0, BLOCK_PAGES - 1, life);
     return life;
   }
 
@@ -75,7 +84,7 @@ export class TracedMemory {
     const life = this.blocks.current.get(block) ?? this.blocks.begin(block, begin);
     const from = Math.max(firstPage - base, 0);
     const to = Math.min(lastPage - base, BLOCK_PAGES - 1);
-    this.#cache.put(block, life, from, to, allocation);
+    this.cache.put(block, life, from, to, allocation);
     return life;
   }
 
@@ -130,6 +139,7 @@ export class TracedMemory {
   free(range: Range, event: number): void {
     const partial: PartialFree[] = [];
     for (const { firstPage, lastPage } of this.#regions.remove(range.firstPage, range.lastPage)) {
+      this.cache.drop(blockOf(firstPage), blockOf(lastPage));
       for (const block of this.#blocksIn(blockOf(firstPage), blockOf(lastPage))) {
         const base = block * BLOCK_PAGES;
         if (this.#regions.meeting(base, base + BLOCK_PAGES - 1) < 0) {
@@ -146,7 +156,6 @@ export class TracedMemory {
       }
     }
     if (partial.length > 0) this.partialFrees.set(event, partial);
-    this.#cache.clear();
   }
 
   /** Blocks first..last of which something is noted: those touched, and the two at the ends. */

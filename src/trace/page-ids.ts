@@ -2,15 +2,15 @@
 
 import { BLOCK_BYTES, MASK_WORDS, popcount32 } from '../replay/mask.ts';
 import type { BlockLives } from './compiled.ts';
-import type { LiveBlocks } from './live-blocks.ts';
+import { ACTOR_WORDS, type LiveBlocks } from './live-blocks.ts';
 
 export interface Numbering {
   readonly lives: BlockLives;
   readonly pageIds: number;
   readonly slots: number;
-  /** By life in order of first touch (as rows name it): first id, and touched pages before each of its sixteen words. */
+  /** By life in order of first touch (as rows name it): first id, and that of the first touched page of each mask word. */
   readonly firstId: Int32Array;
-  readonly before: Uint16Array;
+  readonly wordId: Int32Array;
   /** By actor in order of appearance: most bytes of live blocks at once that it touches. */
   readonly livePeakBytes: Float64Array;
 }
@@ -69,15 +69,15 @@ class IdPool {
   }
 }
 
-/** `blocks.touched` must be complete. `events` = number of events. */
-export function numberPages(blocks: LiveBlocks, events: number): Numbering {
+/** `blocks.touched` must be complete. `events` = number of events, `actors` = number of actors. */
+export function numberPages(blocks: LiveBlocks, events: number, actors: number): Numbering {
   const { count, block, beginEvent, endEvent, touched, touchedBy } = blocks;
-  const before = new Uint16Array(count * MASK_WORDS);
+  const wordId = new Int32Array(count * MASK_WORDS);
   const pages = new Uint16Array(count);
   for (let life = 0; life < count; life++) {
     let n = 0;
     for (let w = life * MASK_WORDS; w < (life + 1) * MASK_WORDS; w++) {
-      before[w] = n;
+      wordId[w] = n;
       n += popcount32(touched[w]);
     }
     pages[life] = n;
@@ -94,10 +94,9 @@ export function numberPages(blocks: LiveBlocks, events: number): Numbering {
   let slots = 0;
   const firstId = new Int32Array(count);
   const slotOf = new Int32Array(count);
-  const actors = touchedBy.length;
   const live = new Float64Array(actors);
   const peak = new Float64Array(actors);
-  const touches = (actor: number, life: number) => (touchedBy[actor][life >> 5] >>> (life & 31)) & 1;
+  const touches = (actor: number, life: number) => (touchedBy[life * ACTOR_WORDS + (actor >> 5)] >>> (actor & 31)) & 1;
 
   let nextBegin = 0;
   let nextEnd = 0;
@@ -119,6 +118,7 @@ export function numberPages(blocks: LiveBlocks, events: number): Numbering {
     }
   }
 
+  for (let w = 0; w < wordId.length; w++) wordId[w] += firstId[Math.floor(w / MASK_WORDS)];
   const sortedTouched = new Int32Array(count * MASK_WORDS);
   for (let i = 0; i < count; i++) {
     const from = byBegin[i] * MASK_WORDS;
@@ -141,7 +141,7 @@ export function numberPages(blocks: LiveBlocks, events: number): Numbering {
     pageIds: ids.top,
     slots,
     firstId,
-    before,
+    wordId,
     livePeakBytes: peak.map((blocksAtOnce) => blocksAtOnce * BLOCK_BYTES),
   };
 }

@@ -1,14 +1,16 @@
 /**
- * The fast way through comma-separated rows: access records whose values are plain are read byte by byte; any other line
- * (an event, blanks around a value, something wrong) goes as text to the reader that also serves csv-parse. A quote ends
- * the fast way: from its line on csv-parse decodes.
+ * The fast way through comma-separated rows. Rows in the usual order of columns go through the loop of `plain-rows.ts`;
+ * access records that it leaves, and those in other orders, are read byte by byte here; any other line (an event, blanks
+ * around a value, something wrong) goes as text to the reader that also serves csv-parse. A quote ends the fast way: from
+ * its line on csv-parse decodes.
  */
 
 import { PAGE_BYTES } from '../replay/mask.ts';
 import { OP } from './compiled.ts';
 import type { TraceCompiler } from './compiler.ts';
+import { LONGEST_PLAIN_ROW, type PlainColumns, PlainRows } from './plain-rows.ts';
 import { Range } from './range.ts';
-import type { Lines } from './source.ts';
+import { type Lines, rejectNul } from './source.ts';
 
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
@@ -71,6 +73,8 @@ export class RowScanner {
   readonly #range = new Range();
   #actorsKnown = 0;
   #fields: readonly number[] = [];
+  /** null when the columns come in another order. */
+  #plain: PlainRows | null = null;
 
   constructor(into: TraceCompiler, readFields: (fields: string[], line: number) => void) {
     this.#into = into;
@@ -81,31 +85,51 @@ export class RowScanner {
   /** The header was read: what each column holds. */
   columns(fields: readonly number[]): void {
     this.#fields = fields;
+    const columns = plainColumns(fields);
+    if (columns !== null) this.#plain = new PlainRows(this.#into, columns);
   }
 
-  /** Reads whole lines. What it gives back begins with a line that needs csv-parse; null = all done. */
-  scan({ buffer, line: firstLine }: Lines): Lines | null {
-    const quote = buffer.indexOf(QUOTE);
-    const end = quote < 0 ? buffer.length : buffer.lastIndexOf(NEWLINE, quote) + 1;
+  /** Reads whole lines. What it gives back is left: it begins with a line that needs csv-parse. */
+  scan({ buffer, line: firstLine }: Lines): Lines {
+    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+    const plainEnd = buffer.length - LONGEST_PLAIN_ROW;
     let line = firstLine;
-    for (let at = 0; at < end; line++) {
+    let at = 0;
+    for (; at < buffer.length; line++) {
+      if (this.#fields.length > 0) this.#learnActors();
+      if (this.#plain !== null && at < plainEnd) {
+        const before = this.#into.records;
+        at = this.#plain.read(buffer, view, at, plainEnd, line);
+        line += this.#into.records - before;
+      }
       const next = this.#fields.length > 0 ? this.#access(buffer, at, line) : -1;
-      at = next >= 0 ? next : this.#slowLine(buffer, at, line);
+      if (next >= 0) at = next;
+      else {
+        const newline = buffer.indexOf(NEWLINE, at);
+        if (!this.#readLine(buffer, at, newline, line)) break;
+        at = newline + 1;
+      }
     }
-    return end === buffer.length ? null : { buffer: buffer.subarray(end), line };
+    return { buffer: buffer.subarray(at), line };
   }
 
-  /** A line that is no plain access. Gives the start of the next one. */
-  #slowLine(buffer: Buffer, start: number, line: number): number {
-    const newline = buffer.indexOf(NEWLINE, start);
-    if (buffer[start] === HASH) return newline + 1;
-    const end = newline > start && buffer[newline - 1] === CARRIAGE_RETURN ? newline - 1 : newline;
-    if (end > start) this.#readFields(buffer.toString('utf8', start, end).split(','), line);
+  #learnActors(): void {
     const { names } = this.#into.actors;
     for (; this.#actorsKnown < names.length; this.#actorsKnown++) {
-      this.#actors.add(names[this.#actorsKnown], this.#actorsKnown);
+      const actor = this.#actorsKnown;
+      this.#actors.add(names[actor], actor);
+      for (const [word, op] of ACCESS_WORDS) this.#plain?.addWords(names[actor], actor, word, op);
     }
-    return newline + 1;
+  }
+
+  /** A line that is no plain access. False when it needs csv-parse. */
+  #readLine(buffer: Buffer, start: number, newline: number, line: number): boolean {
+    rejectNul(this.#into.file, buffer.subarray(start, newline), line);
+    if (buffer[start] === HASH) return true;
+    const end = newline > start && buffer[newline - 1] === CARRIAGE_RETURN ? newline - 1 : newline;
+    if (buffer.subarray(start, end).includes(QUOTE)) return false;
+    if (end > start) this.#readFields(buffer.toString('utf8', start, end).split(','), line);
+    return true;
   }
 
   /** Reads a line if it is a plain access and gives the start of the next; -1 = it is not, nothing was done. */
@@ -165,7 +189,10 @@ export class RowScanner {
           break;
         }
         case FIELD.arg:
-          while (byte !== COMMA && byte !== NEWLINE && byte !== CARRIAGE_RETURN) byte = buffer[++at];
+          while (byte !== COMMA && byte !== NEWLINE && byte !== CARRIAGE_RETURN) {
+            if (byte === QUOTE || byte === 0) return -1;
+            byte = buffer[++at];
+          }
           break;
         default: {
           let hash = 0;
@@ -212,4 +239,13 @@ export class RowScanner {
     into.access(op, actor, timeNs, thread < 0 ? -1 : into.actors.thread(actor, thread), this.#range);
     return true;
   }
+}
+
+/** `[time,]actor,op,addr,size[,arg]`, else null. */
+function plainColumns(fields: readonly number[]): PlainColumns | null {
+  const time = fields[0] === FIELD.time;
+  const arg = fields[fields.length - 1] === FIELD.arg;
+  const middle = fields.slice(time ? 1 : 0, arg ? -1 : fields.length);
+  const usual = [FIELD.actor, FIELD.op, FIELD.addr, FIELD.size];
+  return middle.join() === usual.join() ? { time, arg } : null;
 }

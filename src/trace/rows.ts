@@ -6,100 +6,92 @@ const FIRST_CHUNK_ROWS = 1024;
 const CHUNK_ROWS = 65_536;
 
 /**
- * Until page ids are known (when the trace has been read), `page` holds the block life and `pageInBlock` the page.
- * `code` is written with the ids: it holds the final number of the actor.
+ * Until page ids are known (when the trace has been read), `page` of an access holds the index of the mask word of its
+ * first page in `LiveBlocks.touched`, `code` the bit in that word, and `actor` counts by order of appearance.
  */
 export interface RowChunk extends TraceChunk {
   rows: number;
-  pageInBlock: Uint16Array | null;
 }
 
+/** Rows go straight into the columns of `chunk`; whoever adds one makes room first. */
 export class RowWriter {
-  readonly chunks: RowChunk[] = [];
+  readonly #chunks: RowChunk[] = [];
   readonly #withThreads: boolean;
-  #rows = 0;
-  #capacity = 0;
-  #record = new Uint32Array(0);
-  #op = new Uint8Array(0);
-  #actor = new Uint8Array(0);
-  #code = new Uint8Array(0);
-  #timeNs = new Float64Array(0);
-  #page = new Int32Array(0);
-  #pages = new Uint16Array(0);
-  #offset = new Uint16Array(0);
-  #bytes = new Uint32Array(0);
-  #thread: Int32Array | null = null;
-  #pageInBlock = new Uint16Array(0);
+  /** The last chunk. */
+  chunk: RowChunk;
+  capacity = 0;
 
   constructor(withThreads: boolean) {
     this.#withThreads = withThreads;
+    this.chunk = newChunk(0, withThreads);
   }
 
-  /** A row of an access: `pages` pages from `pageInBlock` of the block whose life is `life`. */
+  /** A row of an access: `pages` pages from bit `bit` of mask word `word`. */
   access(
     record: number,
     op: number,
     actor: number,
     timeNs: number,
     thread: number,
-    life: number,
-    pageInBlock: number,
+    word: number,
+    bit: number,
     pages: number,
     offset: number,
     bytes: number,
   ): void {
-    if (this.#rows === this.#capacity) this.#grow();
-    const i = this.#rows++;
-    this.#record[i] = record;
-    this.#op[i] = op;
-    this.#actor[i] = actor;
-    this.#timeNs[i] = timeNs;
-    this.#page[i] = life;
-    this.#pages[i] = pages;
-    this.#offset[i] = offset;
-    this.#bytes[i] = bytes;
-    this.#pageInBlock[i] = pageInBlock;
-    if (this.#thread !== null) this.#thread[i] = thread;
+    this.makeRoom();
+    const { chunk } = this;
+    const i = chunk.rows++;
+    chunk.record[i] = record;
+    chunk.op[i] = op;
+    chunk.actor[i] = actor;
+    chunk.code[i] = bit;
+    chunk.timeNs[i] = timeNs;
+    chunk.page[i] = word;
+    chunk.pages[i] = pages;
+    chunk.offset[i] = offset;
+    chunk.bytes[i] = bytes;
+    if (chunk.thread !== null) chunk.thread[i] = thread;
   }
 
   event(record: number, op: number, actor: number, timeNs: number, thread: number, event: number): void {
     this.access(record, op, actor, timeNs, thread, event, 0, 0, 0, 0);
   }
 
+  /** All chunks that have rows. */
   finish(): RowChunk[] {
-    if (this.chunks.length > 0) this.chunks[this.chunks.length - 1].rows = this.#rows;
-    return this.chunks;
+    return this.#chunks.filter((chunk) => chunk.rows > 0);
   }
 
-  #grow(): void {
-    const chunks = this.finish();
-    const rows = Math.min(CHUNK_ROWS, FIRST_CHUNK_ROWS << Math.min(6, 2 * chunks.length));
-    this.#capacity = rows;
-    this.#rows = 0;
-    this.#record = new Uint32Array(rows);
-    this.#op = new Uint8Array(rows);
-    this.#actor = new Uint8Array(rows);
-    this.#code = new Uint8Array(rows);
-    this.#timeNs = new Float64Array(rows);
-    this.#page = new Int32Array(rows);
-    this.#pages = new Uint16Array(rows);
-    this.#offset = new Uint16Array(rows);
-    this.#bytes = new Uint32Array(rows);
-    this.#thread = this.#withThreads ? new Int32Array(rows) : null;
-    this.#pageInBlock = new Uint16Array(rows);
-    chunks.push({
-      rows: 0,
-      record: this.#record,
-      op: this.#op,
-      actor: this.#actor,
-      code: this.#code,
-      timeNs: this.#timeNs,
-      page: this.#page,
-      pages: this.#pages,
-      offset: this.#offset,
-      bytes: this.#bytes,
-      thread: this.#thread,
-      pageInBlock: this.#pageInBlock,
-    });
+  /** Room for one row at least. */
+  makeRoom(): void {
+    if (this.chunk.rows < this.capacity) return;
+    this.capacity = Math.min(CHUNK_ROWS, FIRST_CHUNK_ROWS << Math.min(6, 2 * this.#chunks.length));
+    this.chunk = newChunk(this.capacity, this.#withThreads);
+    this.#chunks.push(this.chunk);
   }
+}
+
+/** One piece of shared memory for all columns, widest first: worker threads can read it as it is. */
+function newChunk(capacity: number, withThreads: boolean): RowChunk {
+  const memory = new SharedArrayBuffer(capacity * (withThreads ? 31 : 27));
+  let used = 0;
+  const place = (bytesPerRow: number) => {
+    const at = used;
+    used += capacity * bytesPerRow;
+    return at;
+  };
+  return {
+    rows: 0,
+    timeNs: new Float64Array(memory, place(8), capacity),
+    record: new Uint32Array(memory, place(4), capacity),
+    page: new Int32Array(memory, place(4), capacity),
+    bytes: new Uint32Array(memory, place(4), capacity),
+    thread: withThreads ? new Int32Array(memory, place(4), capacity) : null,
+    pages: new Uint16Array(memory, place(2), capacity),
+    offset: new Uint16Array(memory, place(2), capacity),
+    op: new Uint8Array(memory, place(1), capacity),
+    actor: new Uint8Array(memory, place(1), capacity),
+    code: new Uint8Array(memory, place(1), capacity),
+  };
 }

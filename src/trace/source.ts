@@ -116,13 +116,13 @@ async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse)
   const packed = await peek(file, raw, 2);
   const gzip = packed.head.length >= 2 && packed.head[0] === 0x1f && packed.head[1] === 0x8b;
   const plain = gzip ? gunzip(packed.all()) : packed.all();
-  const { head, all } = await peek(file, plain, 4096);
+  const { head, all, close } = await peek(file, plain, 4096);
   const compiled = isCompiled(head);
-  if (compiled && gzip) {
-    throw new TraceError(file, null, 'is a compiled trace inside gzip, which cannot be read in place: unpack it first');
+  const problem = compiled ? (gzip ? COMPILED_IN_GZIP : null) : binaryContent(head);
+  if (problem !== null) {
+    await close();
+    throw new TraceError(file, null, problem);
   }
-  const binary = compiled ? null : binaryContent(head);
-  if (binary !== null) throw new TraceError(file, null, binary);
   const hash = createHash('sha256');
   let sha256 = '';
   return {
@@ -172,7 +172,10 @@ async function peek(file: string, stream: AsyncIterable<Buffer>, bytes: number) 
       await iterator.return?.();
     }
   }
-  return { head: Buffer.concat(first).subarray(0, 64 * 1024), all };
+  const close = async () => {
+    await iterator.return?.();
+  };
+  return { head: Buffer.concat(first).subarray(0, 64 * 1024), all, close };
 }
 
 function readError(file: string, error: unknown): unknown {
@@ -184,6 +187,8 @@ function readError(file: string, error: unknown): unknown {
   }
   return code === undefined ? error : new TraceError(file, null, openProblem(code));
 }
+
+const COMPILED_IN_GZIP = 'is a compiled trace inside gzip, which cannot be read in place: unpack it first';
 
 const MAGIC: readonly (readonly [number[], string])[] = [
   [[0x28, 0xb5, 0x2f, 0xfd], 'zstd-compressed: use `zstd -dc FILE | gmem-eval ... -`'],

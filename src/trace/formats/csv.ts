@@ -16,7 +16,7 @@ import {
 } from '../numbers.ts';
 import { Range } from '../range.ts';
 import { FIELD, RowScanner } from '../row-scanner.ts';
-import type { Lines, TraceSource } from '../source.ts';
+import { type Lines, rejectNul, type TraceSource } from '../source.ts';
 
 const NEWLINE = 10;
 const HASH = 35;
@@ -56,22 +56,22 @@ async function readCsv(source: TraceSource, into: TraceCompiler): Promise<void> 
   let decoder: RecordDecoder | null = null;
   let first = true;
   let inPreamble = true;
-  for await (let lines of source.lines()) {
-    if (first) lines = { ...lines, buffer: withoutByteOrderMark(lines.buffer) };
+  const read = { lines: 0 };
+  for await (const buffer of source.lines(read)) {
+    let lines: Lines = { buffer: first ? withoutByteOrderMark(buffer) : buffer, line: read.lines + 1 };
     first = false;
     if (inPreamble) {
-      const header = readPreamble(lines, into);
-      if (header === null) continue;
-      inPreamble = false;
-      lines = header;
+      lines = readPreamble(lines, into);
+      inPreamble = lines.buffer.length === 0;
     }
     if (decoder === null) {
-      const quoted = scanner.scan(lines);
-      if (quoted === null) continue;
-      decoder = new RecordDecoder(into.file, quoted.line, (fields, line) => reader.read(fields, line));
-      lines = quoted;
+      lines = scanner.scan(lines);
+      if (lines.buffer.length > 0) {
+        decoder = new RecordDecoder(into.file, lines.line, (fields, line) => reader.read(fields, line));
+      }
     }
-    await decoder.decode(lines);
+    if (decoder !== null) lines = await decoder.decode(lines);
+    read.lines = lines.line - 1;
   }
   if (inPreamble) into.fail(`the file has no header row: a trace begins with ${COLUMNS.slice(0, 5).join(',')}`, 1);
   await decoder?.finish();
@@ -81,21 +81,23 @@ function withoutByteOrderMark(buffer: Buffer): Buffer {
   return buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf ? buffer.subarray(3) : buffer;
 }
 
-/** Takes comments and empty lines off the beginning; `# key: value` is metadata. null = no header row yet. */
-function readPreamble(lines: Lines, into: TraceCompiler): Lines | null {
+/** Takes comments and empty lines off the beginning; `# key: value` is metadata. Gives what is left: the header row on. */
+function readPreamble(lines: Lines, into: TraceCompiler): Lines {
   const { buffer } = lines;
   let { line } = lines;
-  for (let start = 0; start < buffer.length; line++) {
+  let start = 0;
+  for (; start < buffer.length; line++) {
     const end = buffer.indexOf(NEWLINE, start);
+    rejectNul(into.file, buffer.subarray(start, end), line);
     const empty = end === start || (end === start + 1 && buffer[start] === CARRIAGE_RETURN);
-    if (buffer[start] !== HASH && !empty) return { buffer: buffer.subarray(start), line };
+    if (buffer[start] !== HASH && !empty) break;
     const [, key, value] = /^#\s*([A-Za-z][\w.-]*):(?:\s+(.*?))?\s*$/.exec(buffer.toString('utf8', start, end)) ?? [];
     // A long value may go on in a second line of the same key.
     if (key)
       into.metadata[key] = Object.hasOwn(into.metadata, key) ? `${into.metadata[key]} ${value ?? ''}` : (value ?? '');
     start = end + 1;
   }
-  return null;
+  return { buffer: buffer.subarray(start), line };
 }
 
 class RecordReader {
