@@ -54,7 +54,7 @@ export class Biller {
     const factor = copyingNs > stop.ns ? stop.ns / copyingNs : 1;
     for (const line of copies) if (line.durationNs > 0) this.ledger.charge(line, line.durationNs * factor);
     const restNs = Math.max(0, stop.ns - copyingNs);
-    const faults = meanwhile.filter((line) => line.kind === 'fault');
+    const faults = meanwhile.filter(({ kind }) => kind === 'fault' || kind === 'defer');
     if (faults.length === 0) this.shareByWork(stop, restNs, meanwhile);
     else if (restNs > 0) for (const line of faults) this.ledger.charge(line, restNs / faults.length);
   }

@@ -84,7 +84,7 @@ function tablesOf({ pages, allocations }: Run): Table[] {
   const pageRows = pages.ranked.map((p) => [
     placeOf(p),
     p.allocations.map(visible).join(', ') || 'none',
-    formatDuration(round(p.each.ns)),
+    formatDuration(p.pages === 1 ? p.ns : round(p.each.ns)),
     formatDuration(p.ns),
     formatSize(p.each.copies * PAGE_BYTES),
     formatSize(p.each.remoteBytes),

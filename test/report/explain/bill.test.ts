@@ -73,6 +73,13 @@ test('without a fault the rest goes by the pages of what was done', () => {
   ]);
 });
 
+test('a fault that is put off pays for being looked at', () => {
+  expect(bill(line({ seq: 0 }), line({ seq: 1, kind: 'defer' }), stop(100)).paid).toEqual([
+    [0, 50],
+    [1, 50],
+  ]);
+});
+
 test('a stop in which nothing was done to pages is nowhere', () => {
   const given = [line({ batch: null, kind: 'hint' }), stop(100, { kind: 'record' })];
   expect(bill(...given)).toEqual({ paid: [], elsewhere: [[100, 7]] });
@@ -135,7 +142,6 @@ test('faults that are put off share the wait evenly until they are due', () => {
     defer(0, 500),
     defer(1, 2000),
     defer(2, 900, 'gpu1'),
-    stop(0, { firstSeq: 0, endNs: 1000 }),
     stop(200, { kind: 'putOff', endNs: 1500, firstSeq: 3 }),
     stop(500, { kind: 'putOff', endNs: 3000, firstSeq: 3 }),
     stop(5, { kind: 'putOff', endNs: 4000, firstSeq: 3 }),
