@@ -5,6 +5,7 @@ import { benchmarkNames } from '../../bench/harness.ts';
 test('every file of the folder that is no helper is a benchmark', () => {
   const names = benchmarkNames();
   expect(names).toContain('read');
+  expect(names).toContain('hit-path');
   for (const helper of ['bench', 'harness', 'table', 'tsconfig']) expect(names).not.toContain(helper);
 });
 
