@@ -20,6 +20,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'gmem-eval trace': ['gmem-eval trace info traces/sparse.csv'],
   'gmem-eval trace info': ['gmem-eval trace info traces/transformer.csv.gz'],
+  'gmem-eval trace compile': ['gmem-eval trace compile traces/transformer.csv.gz --out transformer.arrow'],
   'gmem-eval trace check': ['gmem-eval trace check traces/two-devices.csv'],
   'gmem-eval report': ['gmem-eval report base.json --out report'],
   'gmem-eval figure': ['gmem-eval figure base.json --kind migration --width 84mm --out migration.pdf --data'],
