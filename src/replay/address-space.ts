@@ -18,7 +18,12 @@ export class AddressSpace {
   private slots: number;
   private readonly freeSlots: number[] = [];
   private readonly slotByBlock = new Map<number, number>();
+  /** The block asked for last (-1 = none) and its slot: a service asks many times in a row. */
+  private lastBlock = -1;
+  private lastSlot = -1;
   private readonly vmas: Vma[] = [];
+  /** The VMA found last, null = none since the VMAs changed. */
+  private lastVma: Vma | null = null;
   private readonly beginning = new Map<number, number[]>();
   private readonly ending = new Map<number, number[]>();
 
@@ -46,13 +51,18 @@ export class AddressSpace {
 
   /** Slot of a block, or -1 when nothing ever happened there. */
   findSlot(block: number): number {
-    return this.slotByBlock.get(block) ?? -1;
+    if (block === this.lastBlock) return this.lastSlot;
+    const slot = this.slotByBlock.get(block);
+    if (slot === undefined) return -1;
+    this.lastBlock = block;
+    this.lastSlot = slot;
+    return slot;
   }
 
   /** Slot of a block that some model acts on, touched by the trace or not. */
   slotOf(block: number): number {
-    const known = this.slotByBlock.get(block);
-    if (known !== undefined) return known;
+    const known = this.findSlot(block);
+    if (known >= 0) return known;
     const slot = this.freeSlots.pop() ?? this.slots++;
     if (slot >= this.slotBlock.length) this.grow();
     this.slotBlock[slot] = block;
@@ -84,8 +94,12 @@ export class AddressSpace {
   }
 
   vmaAt(page: number): Vma | null {
+    const last = this.lastVma;
+    if (last !== null && last.firstPage <= page && page <= last.lastPage) return last;
     const i = this.lastVmaFrom(page);
-    return i >= 0 && this.vmas[i].lastPage >= page ? this.vmas[i] : null;
+    if (i < 0 || this.vmas[i].lastPage < page) return null;
+    this.lastVma = this.vmas[i];
+    return this.lastVma;
   }
 
   vmasIn(firstPage: number, lastPage: number): Vma[] {
@@ -112,6 +126,7 @@ export class AddressSpace {
 
   /** Takes the range out of the live VMAs; `onDead` is called for each block left without any, before its slot goes. */
   free(event: number, firstPage: number, lastPage: number, onDead: (slot: number) => void): void {
+    this.lastVma = null;
     const first = this.vmas.findIndex((vma) => vma.lastPage >= firstPage);
     if (first >= 0) {
       let end = first;
@@ -151,6 +166,7 @@ export class AddressSpace {
   }
 
   private addVma(allocation: Allocation): Vma {
+    this.lastVma = null;
     const vma: Vma = { allocation, firstPage: allocation.firstPage, lastPage: allocation.lastPage };
     this.vmas.splice(this.lastVmaFrom(vma.firstPage) + 1, 0, vma);
     return vma;
@@ -177,6 +193,7 @@ export class AddressSpace {
       this.slotFirstId[slot] = lives.firstId[life];
       this.slotTouched.set(touched, slot * MASK_WORDS);
       this.slotByBlock.set(lives.block[life], slot);
+      this.lastBlock = -1;
       let id = lives.firstId[life];
       for (let page = 0; page < BLOCK_PAGES; page++) {
         if ((touched[page >> 5] & (1 << (page & 31))) === 0) continue;
@@ -189,6 +206,7 @@ export class AddressSpace {
   private dropSlot(slot: number): void {
     if (this.slotBlock[slot] < 0) return;
     this.slotByBlock.delete(this.slotBlock[slot]);
+    this.lastBlock = -1;
     this.slotBlock[slot] = -1;
     if (slot >= this.trace.slots) this.freeSlots.push(slot);
   }

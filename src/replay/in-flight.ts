@@ -5,7 +5,7 @@
 import { ACCESS, OUTCOME } from './faults.ts';
 import { InvariantError, type Stop } from './lane.ts';
 import type { Machine } from './machine.ts';
-import { addPage, BLOCK_PAGES, clearMask, newMask, releaseScratch, scratchMark } from './mask.ts';
+import { BLOCK_PAGES, releaseScratch, scratchMark } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
@@ -37,7 +37,6 @@ export class InFlight {
   /** Did some touch complete, fail or get put off in the present call? */
   private progress = false;
   private readonly failedRecords = new Set<number>();
-  private readonly onePage = newMask();
   /** Scratch masks in use when each hook that runs was entered. */
   private readonly scratchMarks: number[] = [];
   /** By page id: touches that wait on it beside the first. */
@@ -91,7 +90,7 @@ export class InFlight {
 
   /** While a page waits, every touch of it by any actor must come here. */
   private clearForWaiting(device: number, slot: number, inBlock: number, id: number): void {
-    this.machine.pages.unsettleActor(device, slot, addPage(clearMask(this.onePage), inBlock));
+    this.machine.pages.unsettlePage(device, slot, inBlock);
     this.mmu.clearPage(id, this.laneBit);
   }
 

@@ -9,7 +9,7 @@ import { InFlight, type RecordFacts } from './in-flight.ts';
 import { checkAfterCall } from './invariants.ts';
 import type { CostListener, EventLine, LaneSpec } from './lane.ts';
 import { Machine } from './machine.ts';
-import { addPage, BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
+import { addPage, BLOCK_PAGES, clearMask, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { type HintOutcome, HOST, type ModelHooks, type Vma } from './model.ts';
@@ -208,8 +208,7 @@ export class LaneRun {
         return false;
       }
       // Read-mapped remotely, say: the running counts must not take this touch for done.
-      this.onePage.fill(0);
-      machine.pages.unsettleActor(HOST, slot, addPage(this.onePage, inBlock));
+      machine.pages.unsettleActor(HOST, slot, addPage(clearMask(this.onePage), inBlock));
       const startNs = machine.clockNs;
       const firstSeq = machine.events.nextSeq;
       machine.stops.begin();

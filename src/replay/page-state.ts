@@ -6,7 +6,7 @@
  */
 import type { AddressSpace } from './address-space.ts';
 import type { CostListener } from './lane.ts';
-import { BLOCK_PAGES, MASK_WORDS, newMask, type PageMask, popcount32 } from './mask.ts';
+import { addPage, BLOCK_PAGES, clearMask, MASK_WORDS, newMask, type PageMask, popcount32 } from './mask.ts';
 import { M } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, RIGHTS, type Rights } from './model.ts';
@@ -33,6 +33,7 @@ export class PageState {
   readonly peakResidentPages: Float64Array;
   /** Slots that the arrays have room for. */
   private room: number;
+  private readonly onePage = newMask();
 
   constructor(
     private readonly locations: number,
@@ -150,6 +151,12 @@ export class PageState {
     let any = 0;
     for (let w = 0; w < MASK_WORDS; w++) any |= settled[base + w] & mask[w];
     if (any !== 0) this.unsettleRemote(actor, slot, mask);
+  }
+
+  /** The same for one page, whose words the caller clears. */
+  unsettlePage(actor: number, slot: number, inBlock: number): void {
+    if (!this.countsRemotely(actor, slot, inBlock)) return;
+    this.unsettleRemote(actor, slot, addPage(clearMask(this.onePage), inBlock));
   }
 
   private unsettleRemote(actor: number, slot: number, mask: PageMask): void {

@@ -20,7 +20,8 @@ export class StopBooks {
   }
 
   begin(): void {
-    this.passedNs.fill(0);
+    const { passedNs } = this;
+    for (let i = 0; i < passedNs.length; i++) passedNs[i] = 0;
   }
 
   pass(ns: number, cause: SpentOn): void {

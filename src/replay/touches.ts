@@ -4,7 +4,16 @@
  */
 import { ACCESS } from './faults.ts';
 import type { Machine } from './machine.ts';
-import { addPage, BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS, newMask, releaseScratch, scratchMark } from './mask.ts';
+import {
+  addPage,
+  BLOCK_BYTES,
+  BLOCK_PAGES,
+  clearMask,
+  MASK_WORDS,
+  newMask,
+  releaseScratch,
+  scratchMark,
+} from './mask.ts';
 import { M } from './metrics.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
@@ -46,8 +55,7 @@ export class Touches {
     const armed = actor !== HOST && machine.pages.counterLeft[actor][slot] > 0;
     if ((machine.pages.remoteSettled[actor][word] & bit) !== 0) {
       if (!armed) return true;
-      this.onePage.fill(0);
-      machine.pages.unsettleActor(actor, slot, addPage(this.onePage, inBlock));
+      machine.pages.unsettleActor(actor, slot, addPage(clearMask(this.onePage), inBlock));
     }
     this.bookRemote(actor, slot, inBlock, bytes, 1);
     if (!armed) return true;
