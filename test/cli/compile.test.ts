@@ -12,6 +12,8 @@ import {
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { openSharedTrace, shareTrace } from '../../src/cli/shared-trace.ts';
+import { closeCompiled, compileTraceFile } from '../../src/trace/index.ts';
 import { finished, gmemEval, type Outcome, scratchFolder, start, TINY } from './harness.ts';
 
 const folder = scratchFolder();
@@ -108,6 +110,14 @@ describe('the same bytes', () => {
     const { status, stdout, stderr } = await finished(child);
     expect({ status, stdout, stderr }).toEqual(await gmemEval(['run', tiny, '--format', 'json']));
   });
+});
+
+it('rows of a compiled trace are sent to no thread: each streams them from the file', async () => {
+  const trace = await compileTraceFile(compiled);
+  const shared = shareTrace(trace);
+  expect(shared.rows).toMatchObject({ file: compiled, withThread: false });
+  expect([...openSharedTrace(shared).chunks()].length).toBe([...trace.chunks()].length);
+  closeCompiled(trace);
 });
 
 it('says where a trace was read from when asked, in the table only', async () => {

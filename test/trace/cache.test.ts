@@ -257,6 +257,17 @@ it('a folder that cannot be written is a warning, once a run', async () => {
   ]);
 });
 
+it('what changed while it was read is not kept under the hash of before', async () => {
+  const target = file('moving.csv', text(3));
+  const onProgress = (): void => utimesSync(target, new Date(0), new Date(0));
+  const origin = await withTraceFile(target, { ...options(), onProgress }, async (_trace, origin, entry) => {
+    expect(entry).toBe(null);
+    return origin;
+  });
+  expect(origin).toBe('text');
+  expect(existsSync(cacheFolder) ? entries() : []).toEqual([]);
+});
+
 it('an error in the trace is the same error', async () => {
   const wrong = file('wrong.csv', `${text(0)}9,gpu0,fetch,0,64\n`);
   await expect(read(wrong, {}, null)).rejects.toThrow('wrong.csv:50003: unknown op "fetch"');
