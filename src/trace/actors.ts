@@ -4,12 +4,16 @@ import { ACTOR_PATTERN } from './arguments.ts';
 import { quoted } from './errors.ts';
 
 const MOST_ACTORS = 256;
+/** Threads below it stand in `knownThreads`. */
+export const KNOWN_THREADS = 256;
 
 export class ActorTable {
   readonly names: string[] = [];
   readonly #index = new Map<string, number>();
   readonly #threads: Map<number, number>[] = [];
   threads = 0;
+  /** Dense number of each actor's threads below `KNOWN_THREADS`; -1 before their first record. */
+  readonly knownThreads = new Int32Array(MOST_ACTORS * KNOWN_THREADS).fill(-1);
 
   /** -1 when there is none of that name. */
   find(name: string): number {
@@ -37,6 +41,7 @@ export class ActorTable {
     const known = this.#threads[actor].get(thread);
     if (known !== undefined) return known;
     this.#threads[actor].set(thread, this.threads);
+    if (thread >= 0 && thread < KNOWN_THREADS) this.knownThreads[actor * KNOWN_THREADS + thread] = this.threads;
     return this.threads++;
   }
 

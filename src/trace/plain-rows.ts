@@ -1,5 +1,5 @@
 /**
- * The loop that most rows of most traces go through: `[TIME,]ACTOR,OP,0xADDR,SIZE[,]`, accesses of known actors to pages
+ * The loop that most rows of most traces go through: `[TIME,]ACTOR,OP,0xADDR,SIZE[,[THREAD]][,]`, accesses of known actors to pages
  * that the block cache knows. It reads, checks and stores them; at any other row it stops and leaves that row to its
  * caller.
  *
@@ -9,6 +9,7 @@
  */
 
 import { MASK_WORDS, PAGE_BYTES } from '../replay/mask.ts';
+import { KNOWN_THREADS } from './actors.ts';
 import type { TraceCompiler } from './compiler.ts';
 import { DECIMAL_PAIRS, HEX_PAIRS, NO_DECIMAL, NO_HEX, ONE_DECIMAL, ONE_HEX } from './digit-pairs.ts';
 import { ACTOR_WORDS, CACHE_LAUNCH, CACHE_LIFE, CACHE_PAGES, cacheEntry, coversPages } from './live-blocks.ts';
@@ -33,6 +34,7 @@ const WORDS_LENGTH = LENGTH;
 const WORDS_ACTOR_OP = ACTOR_OP;
 const NEXT_WORDS = NEXT;
 const WORDS_END = WORDS - 1;
+const THREADS = KNOWN_THREADS;
 
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
@@ -49,6 +51,7 @@ const BLOCK_PAGE_MASK = 511;
 
 export interface PlainColumns {
   readonly time: boolean;
+  readonly thread: boolean;
   /** A last column that is empty. */
   readonly arg: boolean;
 }
@@ -84,7 +87,9 @@ export class PlainRows {
     const { memory, rows, launches } = into;
     const { chunk } = rows;
     const { record, op, actor, code, timeNs, page, pages, offset, bytes } = chunk;
-    const { time: withTime, arg: withArg } = this.#columns;
+    const { time: withTime, thread: withThread, arg: withArg } = this.#columns;
+    const threadOf = chunk.thread;
+    const { knownThreads } = into.actors;
     const words = this.#words;
     const cache = memory.cache.words;
     const { touched, touchedBy } = memory.blocks;
@@ -171,6 +176,29 @@ export class PlainRows {
         next = (next + 1) | 0;
       }
       if (next - sizeStart > INTEGER_DIGITS || size === 0) break;
+      let thread = -1;
+      if (withThread) {
+        if (buffer[next] !== COMMA) break;
+        next = (next + 1) | 0;
+        const threadStart = next;
+        let n = 0;
+        p = DECIMAL[view.getUint16(next, true)];
+        while (p < DIGIT_ALONE) {
+          n = (Math.imul(n, 100) + p) | 0;
+          next = (next + 2) | 0;
+          p = DECIMAL[view.getUint16(next, true)];
+          if (next - threadStart > INTEGER_DIGITS) break;
+        }
+        if (p !== NO_DIGIT) {
+          n = (Math.imul(n, 10) + (p & 15)) | 0;
+          next = (next + 1) | 0;
+        }
+        if (next !== threadStart) {
+          if (next - threadStart > INTEGER_DIGITS || n >= THREADS) break;
+          thread = knownThreads[a * THREADS + n];
+          if (thread < 0) break;
+        }
+      }
       if (withArg) {
         if (buffer[next] !== COMMA) break;
         next = (next + 1) | 0;
@@ -204,6 +232,7 @@ export class PlainRows {
       pages[row] = count;
       offset[row] = inPage;
       bytes[row] = size;
+      if (threadOf !== null) threadOf[row] = thread;
       row = (row + 1) | 0;
       lastTime = time;
     }

@@ -241,11 +241,14 @@ export class RowScanner {
   }
 }
 
-/** `[time,]actor,op,addr,size[,arg]`, else null. */
+/** `[time,]actor,op,addr,size[,thread][,arg]`, else null. */
 function plainColumns(fields: readonly number[]): PlainColumns | null {
-  const time = fields[0] === FIELD.time;
-  const arg = fields[fields.length - 1] === FIELD.arg;
-  const middle = fields.slice(time ? 1 : 0, arg ? -1 : fields.length);
-  const usual = [FIELD.actor, FIELD.op, FIELD.addr, FIELD.size];
-  return middle.join() === usual.join() ? { time, arg } : null;
+  const time = fields.includes(FIELD.time);
+  const thread = fields.includes(FIELD.thread);
+  const arg = fields.includes(FIELD.arg);
+  const usual: number[] = [FIELD.actor, FIELD.op, FIELD.addr, FIELD.size];
+  if (time) usual.unshift(FIELD.time);
+  if (thread) usual.push(FIELD.thread);
+  if (arg) usual.push(FIELD.arg);
+  return fields.join() === usual.join() ? { time, thread, arg } : null;
 }

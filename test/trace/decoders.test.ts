@@ -51,7 +51,7 @@ const plainRow: fc.Arbitrary<Row> = fc.record({
     '000000064',
     '12345678',
   ),
-  thread: fc.constantFrom('', '0', '7', '-1', '12345678901'),
+  thread: fc.constantFrom('', '0', '7', '007', '255', '256', '-1', '123456789', '12345678901'),
   arg: fc.constantFrom('', 'x', 'a b', 'gpu0'),
 });
 
@@ -111,6 +111,8 @@ const USUAL: readonly (keyof Row)[][] = [
   ['time_ns', 'actor', 'op', 'addr', 'size', 'arg'],
   ['actor', 'op', 'addr', 'size'],
   ['actor', 'op', 'addr', 'size', 'arg'],
+  ['time_ns', 'actor', 'op', 'addr', 'size', 'thread', 'arg'],
+  ['actor', 'op', 'addr', 'size', 'thread'],
 ];
 
 test.each([
