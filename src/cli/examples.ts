@@ -16,7 +16,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'gmem-eval explain': [
     'gmem-eval explain traces/ping-pong.csv --page 0x20000000',
     'gmem-eval explain traces/cyclic.csv --top 3 --oversub 1.25',
-    'gmem-eval explain traces/hints.csv --top 5 -m uvm,hmm:nouveau --platform gh200 --format json',
+    'gmem-eval explain traces/two-devices.csv --top 5 -m all --platform gh200 --format json',
   ],
   'gmem-eval trace': ['gmem-eval trace info traces/sparse.csv'],
   'gmem-eval trace info': ['gmem-eval trace info traces/transformer.csv.gz'],
