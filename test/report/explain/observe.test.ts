@@ -84,6 +84,29 @@ test('a device that the stack stops for a CPU fault', () => {
   });
 });
 
+test('a device that the stack stops by itself', () => {
+  // As above; but the page is taken away later, by the second of two wake-ups before the third record.
+  const rows = ['0 gpu0 r 0x200000 8K', '500 cpu r 0x200000 4K', '50000 cpu r 0x200000 4K'];
+  const stopping = found(rows, (core) => ({
+    hostFault(page) {
+      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.read, 1);
+      for (const later of [513, 512]) core.wakeAt(core.now() + 1000 - later, later);
+      return 'retry';
+    },
+    wake(page) {
+      core.unmap(1, blockOf(page), pageMask([page]));
+      if (page === 512) core.stall(1, 500, 'mapping');
+    },
+  }));
+  expect(stopping).toEqual({
+    pages: [
+      [512, 1, 5550],
+      [513, 1, 4750],
+    ],
+    elsewhereNs: 0,
+  });
+});
+
 test('a fault that is put off', () => {
   // Looked at after 10,000, put off for 2,000, raised again and served after 10,000 more.
   let putOff = false;
