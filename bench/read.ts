@@ -1,52 +1,129 @@
 /**
- * Reading and compiling a trace against what csv-parse alone needs to stream the same file: CPU time, interleaved
- * rounds, median ratio. `npx tsx bench/read.ts [TRACE] [ROUNDS]`
+ * Reading and compiling a text trace: against what csv-parse alone needs to stream the same file, and, packed, against
+ * what unpacking alone takes.
  */
 
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse';
 import { compileTraceFile } from '../src/trace/index.ts';
+import { type Benchmark, type Context, cpuSeconds, interleaved, launch, output, type Sample } from './harness.ts';
+import { column, judged, median, ratios, type Table } from './table.ts';
+import { BASE_ADDRESS, layers, PAGE_BYTES, random, writeTrace } from './traces.ts';
 
-async function parseOnly(path: string): Promise<number> {
-  const parser = parse({ comment: '#', relax_column_count: true });
-  const file = createReadStream(path);
-  (path.endsWith('.gz') ? file.pipe(createGunzip()) : file).pipe(parser);
-  let rows = 0;
-  parser.on('readable', () => {
-    while (parser.read() !== null) rows++;
-  });
-  await new Promise((resolve, reject) => parser.once('end', resolve).once('error', reject));
-  return rows;
+const MIB = 2 ** 20;
+
+async function timed(work: () => Promise<number>): Promise<Sample> {
+  const cpu = process.cpuUsage();
+  const begin = performance.now();
+  const units = await work();
+  return { units, cpuSeconds: cpuSeconds(cpu), wallSeconds: (performance.now() - begin) / 1000 };
 }
 
-async function cpuMs(work: () => Promise<unknown>): Promise<number> {
-  const before = process.cpuUsage();
-  await work();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
-}
+export const tasks = {
+  /** Rows through csv-parse and nothing else. */
+  parse: (path: string): Promise<Sample> =>
+    timed(async () => {
+      const parser = parse({ comment: '#' });
+      createReadStream(path).pipe(parser);
+      let rows = 0;
+      parser.on('readable', () => {
+        while (parser.read() !== null) rows++;
+      });
+      await new Promise((resolve, reject) => parser.once('end', resolve).once('error', reject));
+      return rows;
+    }),
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
-}
+  compile: (path: string): Promise<Sample> => timed(async () => (await compileTraceFile(path)).records),
 
-async function main(): Promise<void> {
-  const path = process.argv[2] ?? new URL('../traces/attention.csv.gz', import.meta.url).pathname;
-  const rounds = Number(process.argv[3] ?? 5);
-  const ratios: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const parseMs = await cpuMs(() => parseOnly(path));
-    const compileMs = await cpuMs(() => compileTraceFile(path));
-    ratios.push(compileMs / parseMs);
-    console.log(
-      `csv-parse ${parseMs.toFixed(0)} ms, compile ${compileMs.toFixed(0)} ms, ratio ${ratios[round].toFixed(2)}`,
-    );
+  /** Unpacks as a stream, with pieces as large as given; null = those of Node. */
+  unpack: ([path, chunkSize]: [string, number | null]): Promise<Sample> =>
+    timed(async () => {
+      const stream = createReadStream(path).pipe(createGunzip(chunkSize === null ? {} : { chunkSize }));
+      let bytes = 0;
+      stream.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
+      return bytes;
+    }),
+
+  /** The same from standard input: `cat` writes it. */
+  piped: async (path: string): Promise<Sample> => {
+    const child = new URL('./child.js', import.meta.url).pathname;
+    const command = 'cat "$1" | "$0" "$2" read compile \'"-"\'';
+    return JSON.parse((await output('sh', ['-c', command, process.execPath, path, child])).trim()) as Sample;
+  },
+};
+
+/** Uniformly random reads and writes of a host and two devices in 4 GiB. */
+function* scattered(rows: number): Generator<string> {
+  const pages = 2 ** 20;
+  const next = random();
+  yield 'time_ns,actor,op,addr,size';
+  yield `0,cpu,alloc,0x${BASE_ADDRESS.toString(16)},${pages * PAGE_BYTES}`;
+  for (let row = 0; row < rows; row++) {
+    const address = BASE_ADDRESS + (next() % pages) * PAGE_BYTES + (next() % 64) * 64;
+    const actor = next() % 10 === 0 ? 'cpu' : `gpu${next() % 2}`;
+    yield `${row * 3},${actor},${next() % 3 === 0 ? 'write' : 'read'},0x${address.toString(16)},64`;
   }
-  console.log(
-    `median ratio ${median(ratios).toFixed(2)} (limit 1.5), peak RSS ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`,
-  );
 }
 
-await main();
+async function run(context: Context): Promise<{ tables: Table[] }> {
+  const rows = context.quick ? 200_000 : 5_000_000;
+  const tables: Table[] = [];
+  for (const [name, lines] of [
+    ['layers', (): Iterable<string> => layers(rows, 2 ** 28)],
+    ['scattered', (): Iterable<string> => scattered(rows)],
+  ] as const) {
+    const plain = `${context.folder}/${name}.csv`;
+    await writeTrace(plain, lines());
+    await writeTrace(`${plain}.gz`, lines());
+    tables.push(await measure(context, plain, `${plain}.gz`));
+  }
+  return { tables };
+}
+
+async function measure(context: Context, plain: string, packed: string): Promise<Table> {
+  const task = (name: keyof typeof tasks, argument: unknown) => () => launch(context, 'read', name, argument);
+  const samples = await interleaved(context, {
+    parse: task('parse', plain),
+    compile: task('compile', plain),
+    piped: task('piped', plain),
+    unpack: task('unpack', [packed, null]),
+    unpackLarge: task('unpack', [packed, 512 * 1024]),
+    compilePacked: task('compile', packed),
+  });
+  type Name = keyof typeof samples;
+  const row = (what: string, base: Name, over: Name, field: 'cpuSeconds' | 'wallSeconds', limit: number | null) => {
+    const faster = field === 'cpuSeconds';
+    const pairs = faster ? ratios(samples[base], samples[over], field) : ratios(samples[over], samples[base], field);
+    const bound = faster
+      ? limit === null
+        ? { better: 'higher' as const }
+        : { atLeast: limit }
+      : limit === null
+        ? { better: 'lower' as const }
+        : { atMost: limit };
+    const seconds = (name: Name) => median(column(samples[name], field)).toFixed(2);
+    return [what, seconds(base), seconds(over), ...judged(pairs, bound)];
+  };
+  const peak = Math.max(...column(samples.compilePacked, 'peakRssBytes'), ...column(samples.compile, 'peakRssBytes'));
+  return {
+    title: `Reading ${basename(plain)}`,
+    columns: ['', 'base, s', 'compile, s', 'ratio, median', 'worst', 'limit'],
+    rows: [
+      row('csv-parse / compile, CPU', 'parse', 'compile', 'cpuSeconds', 10),
+      row('csv-parse / compile from standard input, CPU', 'parse', 'piped', 'cpuSeconds', null),
+      row('compile .gz / unpack, wall', 'unpack', 'compilePacked', 'wallSeconds', 1.3),
+      row('compile .gz / unpack in pieces of 512 KiB, wall', 'unpackLarge', 'compilePacked', 'wallSeconds', null),
+    ],
+    note:
+      `${samples.compile[0].units} records, ${(statSync(plain).size / MIB).toFixed(0)} MiB, ` +
+      `${(statSync(packed).size / MIB).toFixed(0)} MiB packed; ${context.rounds} launches each, files in the page cache; ` +
+      `peak resident ${(peak / MIB).toFixed(0)} MiB with all columns.`,
+  };
+}
+
+export const benchmark: Benchmark = { title: 'reading and compiling text', run };
