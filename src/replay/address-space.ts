@@ -14,6 +14,8 @@ export class AddressSpace {
   slotBlock: Float64Array;
   slotFirstId: Int32Array;
   slotTouched: Int32Array;
+  /** By slot and word: touched pages in the words before. */
+  slotRank: Uint16Array;
 
   private slots: number;
   private readonly freeSlots: number[] = [];
@@ -35,6 +37,7 @@ export class AddressSpace {
     this.slotBlock = new Float64Array(room).fill(-1);
     this.slotFirstId = new Int32Array(room);
     this.slotTouched = new Int32Array(room * MASK_WORDS);
+    this.slotRank = new Uint16Array(room * MASK_WORDS);
     const { lives } = trace;
     for (let life = 0; life < lives.count; life++) {
       append(this.beginning, lives.beginEvent[life], life);
@@ -88,9 +91,7 @@ export class AddressSpace {
     const word = inBlock >> 5;
     const bit = 1 << (inBlock & 31);
     if ((this.slotTouched[base + word] & bit) === 0) return -1;
-    let rank = popcount32(this.slotTouched[base + word] & (bit - 1));
-    for (let w = 0; w < word; w++) rank += popcount32(this.slotTouched[base + w]);
-    return this.slotFirstId[slot] + rank;
+    return this.slotFirstId[slot] + this.slotRank[base + word] + popcount32(this.slotTouched[base + word] & (bit - 1));
   }
 
   vmaAt(page: number): Vma | null {
@@ -192,6 +193,10 @@ export class AddressSpace {
       this.slotBlock[slot] = lives.block[life];
       this.slotFirstId[slot] = lives.firstId[life];
       this.slotTouched.set(touched, slot * MASK_WORDS);
+      for (let w = 0, rank = 0; w < MASK_WORDS; w++) {
+        this.slotRank[slot * MASK_WORDS + w] = rank;
+        rank += popcount32(touched[w]);
+      }
       this.slotByBlock.set(lives.block[life], slot);
       this.lastBlock = -1;
       let id = lives.firstId[life];
@@ -213,13 +218,14 @@ export class AddressSpace {
 
   private grow(): void {
     const room = this.slotBlock.length * 2;
-    const grown = <T extends Float64Array | Int32Array>(to: T, from: T): T => {
+    const grown = <T extends Float64Array | Int32Array | Uint16Array>(to: T, from: T): T => {
       to.set(from);
       return to;
     };
     this.slotBlock = grown(new Float64Array(room).fill(-1), this.slotBlock);
     this.slotFirstId = grown(new Int32Array(room), this.slotFirstId);
     this.slotTouched = grown(new Int32Array(room * MASK_WORDS), this.slotTouched);
+    this.slotRank = grown(new Uint16Array(room * MASK_WORDS), this.slotRank);
   }
 }
 

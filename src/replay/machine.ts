@@ -12,7 +12,8 @@ import {
   BLOCK_PAGES,
   countRuns,
   endOfRun,
-  isEmptyMask,
+  firstWord,
+  lastWord,
   MASK_WORDS,
   newMask,
   nextPage,
@@ -63,6 +64,7 @@ export class Machine implements Core {
   limitsChanged = true;
 
   private readonly mover: Mover;
+  /** Empty between calls. */
   private readonly scratch = newMask();
 
   constructor(
@@ -262,14 +264,21 @@ export class Machine implements Core {
 
   unmap(actor: number, block: number, mask: PageMask, calls?: number): void {
     const { scratch } = this;
-    this.mappedMask(actor, block, scratch);
-    for (let w = 0; w < MASK_WORDS; w++) scratch[w] &= mask[w];
-    this.books[actor === HOST ? M['unmap.host.operations'] : M['unmap.device.operations']] +=
-      calls ?? countRuns(scratch);
-    if (isEmptyMask(scratch)) return;
+    const operations = actor === HOST ? M['unmap.host.operations'] : M['unmap.device.operations'];
     const slot = this.pages.find(block);
+    const low = firstWord(mask);
+    const high = slot < 0 ? -1 : lastWord(mask);
+    const mapped = this.pages.readable[actor];
+    let any = 0;
+    for (let w = low; w <= high; w++) {
+      scratch[w] = mask[w] & mapped[slot * MASK_WORDS + w];
+      any |= scratch[w];
+    }
+    this.books[operations] += calls ?? (any === 0 ? 0 : countRuns(scratch));
+    if (any === 0) return;
     if (this.events.on) this.events.emitRuns('unmap', actor, firstPageOf(this.space, slot), scratch, this.clockNs);
     this.pages.setRights(actor, slot, scratch, RIGHTS.none);
+    for (let w = low; w <= high; w++) scratch[w] = 0;
   }
 
   tlbInvalidate(_device: number): void {

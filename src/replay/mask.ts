@@ -129,6 +129,20 @@ export function isEmptyMask(mask: PageMask): boolean {
   return true;
 }
 
+/** First word with a page in it; MASK_WORDS = none. Most masks of a fault are one page: loops go over few words. */
+export function firstWord(mask: PageMask): number {
+  let w = 0;
+  while (w < MASK_WORDS && mask[w] === 0) w++;
+  return w;
+}
+
+/** Last word with a page in it; -1 = none. */
+export function lastWord(mask: PageMask): number {
+  let w = MASK_WORDS - 1;
+  while (w >= 0 && mask[w] === 0) w--;
+  return w;
+}
+
 export function masksMeet(a: PageMask, b: PageMask): boolean {
   for (let w = 0; w < MASK_WORDS; w++) if ((a[w] & b[w]) !== 0) return true;
   return false;

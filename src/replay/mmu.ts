@@ -116,21 +116,21 @@ export class Mmu {
     if (this.left[i] > 1) this.left[i]--;
   }
 
-  /** Clears a run's bits of these pages, all kinds of one actor. */
-  clear(actor: number, slot: number, mask: PageMask, laneBit: number): void {
+  /** Clears a run's bits of these pages, all kinds of one actor. The pages are in words low..high of the mask. */
+  clear(actor: number, slot: number, mask: PageMask, low: number, high: number, laneBit: number): void {
     const { words, base, ids } = this;
+    const { slotTouched, slotFirstId, slotRank } = this.space;
     const at = slot * MASK_WORDS;
-    const touched = this.space.slotTouched;
     const keep = ~laneBit;
     const read = base[actor * KINDS];
     const end = base[actor * KINDS + KINDS - 1];
-    let id = this.space.slotFirstId[slot];
-    for (let w = 0; w < MASK_WORDS; w++) {
-      const there = touched[at + w];
-      if (there === 0) continue;
+    for (let w = low; w <= high; w++) {
+      const there = slotTouched[at + w];
       const hit = there & mask[w];
-      const n = popcount32(there);
+      if (hit === 0) continue;
+      const id = slotFirstId[slot] + slotRank[at + w];
       if (hit === there) {
+        const n = popcount32(there);
         for (let kind = read; kind <= end; kind += ids) {
           for (let i = kind + id; i < kind + id + n; i++) words[i] &= keep;
         }
@@ -140,7 +140,6 @@ export class Mmu {
           for (let kind = read; kind <= end; kind += ids) words[kind + i] &= keep;
         }
       }
-      id += n;
     }
   }
 

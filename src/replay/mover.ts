@@ -4,9 +4,9 @@ import { runNs } from './links.ts';
 import type { Machine } from './machine.ts';
 import {
   BLOCK_PAGES,
-  countPages,
   endOfRun,
-  isEmptyMask,
+  firstWord,
+  lastWord,
   MASK_WORDS,
   newMask,
   nextPage,
@@ -21,11 +21,14 @@ import { firstPageOf } from './page-state.ts';
 export class Mover {
   /** The next page moved or populated counts one migration. */
   migrationArmed = false;
+  /** Pages of the present call that are elsewhere. This and the masks below are empty between calls. */
   private readonly candidates = newMask();
   /** By location: the candidates that are read from there. */
   private readonly sources: PageMask[];
   private readonly plain = newMask();
   private readonly scratch = newMask();
+  /** Start and length of the last copy charged. */
+  private readonly charged = new Float64Array(2);
 
   constructor(private readonly machine: Machine) {
     this.sources = machine.actors.map(() => newMask());
@@ -41,16 +44,19 @@ export class Mover {
     const { candidates, sources } = this;
     const { pages } = this.machine;
     const slot = pages.slotOf(block);
-    this.findSources(slot, mask, to);
-    if (options?.keepSource !== true) this.dropOtherCopies(slot, mask, to);
-    if (isEmptyMask(candidates)) return 0;
-    pages.unsettle(slot, candidates);
+    const low = firstWord(mask);
+    const high = lastWord(mask);
+    const found = this.findSources(slot, mask, to, low, high);
+    if (options?.keepSource !== true) this.dropOtherCopies(slot, mask, to, low, high);
+    if (!found) return 0;
+    pages.unsettle(slot, candidates, low, high);
     this.countMigration();
 
     const speculative = options?.speculative;
-    if (speculative) for (let w = 0; w < MASK_WORDS; w++) this.plain[w] = candidates[w] & ~speculative[w];
+    if (speculative) for (let w = low; w <= high; w++) this.plain[w] = candidates[w] & ~speculative[w];
+    const end = (high + 1) << 5;
     let copied = 0;
-    for (let first = nextPage(candidates, 0); first >= 0; ) {
+    for (let first = nextPage(candidates, low << 5); first >= 0; ) {
       let from = 0;
       while ((sources[from][first >> 5] & (1 << (first & 31))) === 0) from++;
       let last = endOfRun(sources[from], first);
@@ -58,43 +64,56 @@ export class Mover {
       if (speculative) last = Math.min(last, endOfRun(guess ? speculative : this.plain, first));
       this.copyRun(slot, first, last, from, to, guess ? 'speculation' : trigger, options);
       copied += last - first + 1;
-      first = nextPage(candidates, last + 1);
+      first = last + 1 < end ? nextPage(candidates, last + 1) : -1;
+    }
+    for (let w = low; w <= high; w++) {
+      candidates[w] = this.plain[w] = 0;
+      for (let l = 0; l < sources.length; l++) sources[l][w] = 0;
     }
     return copied;
   }
 
-  /** Fills `candidates` with the pages of the mask that are elsewhere, and `sources` with where each is read from. */
-  private findSources(slot: number, mask: PageMask, to: number): void {
+  /**
+   * Fills `candidates` with the pages of the mask that are elsewhere, and `sources` with where each is read from. False
+   * when there are none.
+   */
+  private findSources(slot: number, mask: PageMask, to: number, low: number, high: number): boolean {
     const { candidates, sources } = this;
     const { resident } = this.machine.pages;
     const base = slot * MASK_WORDS;
-    for (let w = 0; w < MASK_WORDS; w++) {
-      let left = mask[w] & ~resident[to][base + w];
-      candidates[w] = 0;
+    let any = 0;
+    for (let w = low; w <= high; w++) {
+      const wanted = mask[w] & ~resident[to][base + w];
+      let left = wanted;
       for (let l = 0; l < sources.length; l++) {
         const from = left & resident[l][base + w];
         sources[l][w] = from;
-        candidates[w] |= from;
         left &= ~from;
       }
+      candidates[w] = wanted & ~left;
+      any |= candidates[w];
     }
+    return any !== 0;
   }
 
   /** Pages of the mask that are at `to` already lose every other copy. */
-  private dropOtherCopies(slot: number, mask: PageMask, to: number): void {
+  private dropOtherCopies(slot: number, mask: PageMask, to: number, low: number, high: number): void {
     const { scratch } = this;
-    const { pages } = this.machine;
+    const { resident } = this.machine.pages;
     const base = slot * MASK_WORDS;
     let any = 0;
-    for (let w = 0; w < MASK_WORDS; w++) {
+    for (let w = low; w <= high; w++) {
       let others = 0;
-      for (let l = 0; l < this.machine.actors.length; l++) if (l !== to) others |= pages.resident[l][base + w];
-      scratch[w] = mask[w] & pages.resident[to][base + w] & others;
+      for (let l = 0; l < resident.length; l++) if (l !== to) others |= resident[l][base + w];
+      scratch[w] = mask[w] & resident[to][base + w] & others;
       any |= scratch[w];
     }
-    if (any === 0) return;
-    pages.unsettle(slot, scratch);
-    for (let l = 0; l < this.machine.actors.length; l++) if (l !== to) pages.forget(l, slot, scratch);
+    if (any !== 0) {
+      const { pages } = this.machine;
+      pages.unsettle(slot, scratch, low, high);
+      for (let l = 0; l < resident.length; l++) if (l !== to) pages.forget(l, slot, scratch);
+    }
+    for (let w = low; w <= high; w++) scratch[w] = 0;
   }
 
   private copyRun(
@@ -113,7 +132,7 @@ export class Mover {
       this.bookCopy(HOST, to, n, trigger);
     } else this.bookCopy(from, to, n, trigger);
     const perCopy = options?.pagesPerCopy ?? BLOCK_PAGES;
-    const [startNs, ns] = this.chargeCopy(n, from, to, perCopy, staged, options?.timing ?? 'wait', trigger);
+    this.chargeCopy(n, from, to, perCopy, staged, options?.timing ?? 'wait', trigger);
 
     const { pages } = this.machine;
     const base = slot * MASK_WORDS;
@@ -130,6 +149,7 @@ export class Mover {
     if (trigger === 'speculation') this.machine.books[M['speculation.pages']] += n;
     if (this.machine.events.on) {
       const page = firstPageOf(this.machine.space, slot) + first;
+      const [startNs, ns] = this.charged;
       this.machine.events.emit('migrate', to, page, n * PAGE_BYTES, startNs, ns, { from, to, trigger });
     }
   }
@@ -147,7 +167,7 @@ export class Mover {
     else speculated[to][word] &= ~bits;
   }
 
-  /** Start and length of the copy of one contiguous run; moves the clock when the model waits for it. */
+  /** Notes start and length of the copy of one contiguous run; moves the clock when the model waits for it. */
   private chargeCopy(
     pages: number,
     from: number,
@@ -156,23 +176,24 @@ export class Mover {
     staged: boolean,
     timing: 'wait' | 'queue' | 'none',
     trigger: Trigger,
-  ): [startNs: number, ns: number] {
+  ): void {
     const { links, platform, stops } = this.machine;
     const { d2h, h2d } = platform.link;
     const ns = staged
       ? runNs(d2h, pages, perCopy) + runNs(h2d, pages, perCopy)
       : runNs(links.speedOf(from, to), pages, perCopy);
     this.machine.books[M['time.link.busy.ns']] += ns;
-    if (timing === 'none') return [this.machine.clockNs, ns];
+    this.charged[0] = this.machine.clockNs;
+    this.charged[1] = ns;
+    if (timing === 'none') return;
     const lastLegNs = copyNs(h2d, (pages % perCopy || perCopy) * PAGE_BYTES);
     const cause = trigger === 'eviction' ? 'eviction' : 'transfer';
     const evicts = cause === 'eviction' || stops.makingRoom;
     if (timing === 'wait') this.machine.waitForLink(staged ? links.laterLeg(from, to) : links.index(from, to));
-    const startNs = staged
+    this.charged[0] = staged
       ? links.occupyStaged(from, to, ns, lastLegNs, this.machine.clockNs, evicts)
       : links.occupy(from, to, ns, this.machine.clockNs, evicts);
     if (timing === 'wait') this.machine.pass(ns, cause);
-    return [startNs, ns];
   }
 
   private bookCopy(from: number, to: number, pages: number, trigger: Trigger): void {
@@ -197,14 +218,19 @@ export class Mover {
     const slot = pages.slotOf(block);
     const base = slot * MASK_WORDS;
     const fresh = this.candidates;
-    for (let w = 0; w < MASK_WORDS; w++) fresh[w] = mask[w] & ~pages.anywhere(base + w);
-    const n = countPages(fresh);
+    const low = firstWord(mask);
+    const high = lastWord(mask);
+    let n = 0;
+    for (let w = low; w <= high; w++) {
+      fresh[w] = mask[w] & ~pages.anywhere(base + w);
+      n += popcount32(fresh[w]);
+    }
     if (n === 0) return 0;
-    pages.unsettle(slot, fresh);
+    pages.unsettle(slot, fresh, low, high);
     this.countMigration();
     const calledNs = this.machine.clockNs;
     this.chargeZeroing(n, at, options?.timing ?? 'wait');
-    for (let w = 0; w < MASK_WORDS; w++) {
+    for (let w = low; w <= high; w++) {
       pages.resident[at][base + w] |= fresh[w];
       pages.speculated[at][base + w] &= ~fresh[w];
     }
@@ -212,6 +238,7 @@ export class Mover {
     this.machine.books[at === HOST ? M['populate.host.pages'] : M['populate.device.pages']] += n;
     if (this.machine.events.on)
       this.machine.events.emitRuns('populate', at, firstPageOf(this.machine.space, slot), fresh, calledNs, { to: at });
+    for (let w = low; w <= high; w++) fresh[w] = 0;
     return n;
   }
 

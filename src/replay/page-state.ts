@@ -6,7 +6,17 @@
  */
 import type { AddressSpace } from './address-space.ts';
 import type { CostListener } from './lane.ts';
-import { addPage, BLOCK_PAGES, clearMask, MASK_WORDS, newMask, type PageMask, popcount32 } from './mask.ts';
+import {
+  addPage,
+  BLOCK_PAGES,
+  clearMask,
+  firstWord,
+  lastWord,
+  MASK_WORDS,
+  newMask,
+  type PageMask,
+  popcount32,
+} from './mask.ts';
 import { M } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, RIGHTS, type Rights } from './model.ts';
@@ -123,34 +133,39 @@ export class PageState {
 
   forget(location: number, slot: number, mask: PageMask): void {
     const base = slot * MASK_WORDS;
-    for (let w = 0; w < MASK_WORDS; w++) if (mask[w] !== 0) this.forgetWord(location, base + w, mask[w]);
+    const high = lastWord(mask);
+    for (let w = firstWord(mask); w <= high; w++) if (mask[w] !== 0) this.forgetWord(location, base + w, mask[w]);
   }
 
   // --- mappings --------------------------------------------------------------------------------------------------
   setRights(actor: number, slot: number, mask: PageMask, rights: Rights): void {
-    this.unsettleActor(actor, slot, mask);
-    put(this.readable[actor], slot, mask, rights >= RIGHTS.read);
-    put(this.writable[actor], slot, mask, rights >= RIGHTS.write);
-    if (this.tellsAtomics) put(this.atomics[actor], slot, mask, rights >= RIGHTS.atomic);
+    const low = firstWord(mask);
+    const high = lastWord(mask);
+    this.unsettleActor(actor, slot, mask, low, high);
+    put(this.readable[actor], slot, mask, rights >= RIGHTS.read, low, high);
+    put(this.writable[actor], slot, mask, rights >= RIGHTS.write, low, high);
+    if (this.tellsAtomics) put(this.atomics[actor], slot, mask, rights >= RIGHTS.atomic, low, high);
   }
 
   // --- the cache in front: shared MMU words and running counts -----------------------------------------------------
-  /** Before anything about these pages changes: every actor's next touch of them looks again. */
-  unsettle(slot: number, mask: PageMask): void {
-    for (let actor = 0; actor < this.locations; actor++) this.unsettleActor(actor, slot, mask);
+  /** Before anything about these pages changes: every actor's next touch of them looks again. All are in words low..high. */
+  unsettle(slot: number, mask: PageMask, low = 0, high = MASK_WORDS - 1): void {
+    for (let actor = 0; actor < this.locations; actor++) this.unsettleActor(actor, slot, mask, low, high);
   }
 
-  unsettleActor(actor: number, slot: number, mask: PageMask): void {
+  unsettleActor(actor: number, slot: number, mask: PageMask, low = 0, high = MASK_WORDS - 1): void {
     const base = slot * MASK_WORDS;
     const read = this.readable[actor];
-    let mapped = 0;
-    for (let w = 0; w < MASK_WORDS; w++) mapped |= read[base + w] & mask[w];
-    if (mapped === 0) return;
-    this.mmu.clear(actor, slot, mask, this.laneBit);
     const settled = this.remoteSettled[actor];
-    let any = 0;
-    for (let w = 0; w < MASK_WORDS; w++) any |= settled[base + w] & mask[w];
-    if (any !== 0) this.unsettleRemote(actor, slot, mask);
+    let mapped = 0;
+    let remote = 0;
+    for (let w = low; w <= high; w++) {
+      mapped |= read[base + w] & mask[w];
+      remote |= settled[base + w] & mask[w];
+    }
+    if (mapped === 0) return;
+    this.mmu.clear(actor, slot, mask, low, high, this.laneBit);
+    if (remote !== 0) this.unsettleRemote(actor, slot, mask);
   }
 
   /** The same for one page, whose words the caller clears. */
@@ -209,15 +224,15 @@ export class PageState {
 
   /** Sum of the running counts of a block's pages that rely on them. */
   private settledTouches(device: number, slot: number): number {
-    const { slotTouched, slotFirstId } = this.space;
+    const { slotTouched, slotFirstId, slotRank } = this.space;
     const settled = this.remoteSettled[device];
     let sum = 0;
-    let id = slotFirstId[slot];
+    const firstId = slotFirstId[slot];
     for (let w = slot * MASK_WORDS; w < (slot + 1) * MASK_WORDS; w++) {
       for (let rest = settled[w]; rest !== 0; rest &= rest - 1) {
-        sum += this.mmu.touchesOf(device, id + popcount32(slotTouched[w] & ((rest & -rest) - 1)));
+        const id = firstId + slotRank[w] + popcount32(slotTouched[w] & ((rest & -rest) - 1));
+        sum += this.mmu.touchesOf(device, id);
       }
-      id += popcount32(slotTouched[w]);
     }
     return sum;
   }
@@ -280,9 +295,9 @@ export function firstPageOf(space: AddressSpace, slot: number): number {
   return space.slotBlock[slot] * BLOCK_PAGES;
 }
 
-function put(words: Int32Array, slot: number, mask: PageMask, on: boolean): void {
+function put(words: Int32Array, slot: number, mask: PageMask, on: boolean, low = 0, high = MASK_WORDS - 1): void {
   const base = slot * MASK_WORDS;
-  for (let w = 0; w < MASK_WORDS; w++) {
+  for (let w = low; w <= high; w++) {
     if (on) words[base + w] |= mask[w];
     else words[base + w] &= ~mask[w];
   }
