@@ -40,7 +40,7 @@ const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
 const COMMA = 44;
 
-/** A row that begins this far from the end of the buffer, or further, is read without looking out for the end. */
+/** A row that begins this far from the end of the memory, or further, is read without looking out for the end. */
 export const LONGEST_PLAIN_ROW = 96;
 const ROWS_AT_ONCE = 512;
 const MOST_TIME_DIGITS = 15;
@@ -70,7 +70,7 @@ export class PlainRows {
     addWords(this.#words, actorName, actor, opWord, op);
   }
 
-  /** Reads rows from `start` on and gives the end of the last one; `end` is `LONGEST_PLAIN_ROW` before the buffer's end. */
+  /** Reads rows from `start` on and gives the end of the last one; `end` is `LONGEST_PLAIN_ROW` before the view's end. */
   read(buffer: Buffer, view: DataView, start: number, end: number, firstLine: number): number {
     let at = start;
     for (let read = ROWS_AT_ONCE, line = firstLine; read === ROWS_AT_ONCE; line += read) {

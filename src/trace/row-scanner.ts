@@ -91,8 +91,10 @@ export class RowScanner {
 
   /** Reads whole lines. What it gives back is left: it begins with a line that needs csv-parse. */
   scan({ buffer, line: firstLine }: Lines): Lines {
-    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
-    const plainEnd = buffer.length - LONGEST_PLAIN_ROW;
+    // The loop looks ahead: what lies behind the lines in memory may be anything, but must be there.
+    const beyond = Math.min(LONGEST_PLAIN_ROW, buffer.buffer.byteLength - buffer.byteOffset - buffer.length);
+    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length + beyond);
+    const plainEnd = buffer.length + beyond - LONGEST_PLAIN_ROW;
     let line = firstLine;
     let at = 0;
     for (; at < buffer.length; line++) {
@@ -102,6 +104,7 @@ export class RowScanner {
         at = this.#plain.read(buffer, view, at, plainEnd, line);
         line += this.#into.records - before;
       }
+      if (at === buffer.length) break;
       const next = this.#fields.length > 0 ? this.#access(buffer, at, line) : -1;
       if (next >= 0) at = next;
       else {

@@ -8,6 +8,8 @@ import { isCompiled } from './arrow/read.ts';
 import { TraceError } from './errors.ts';
 
 const CHUNK_BYTES = 512 * 1024;
+/** So much memory follows a chunk: a reader of lines may look ahead of their end. */
+const BEYOND_CHUNK = 128;
 /** No line of a trace is nearly as long; a file without line ends must not fill the memory. */
 const LONGEST_LINE = 1024 * 1024;
 const NEWLINE = 10;
@@ -82,7 +84,7 @@ async function openFile(path: string, use: ChunkUse): Promise<{ stream: AsyncIte
 async function* chunksOf(handle: FileHandle, use: ChunkUse): AsyncGenerator<Buffer> {
   try {
     for (let buffer: Buffer | null = null; ; ) {
-      if (buffer === null || !use.once) buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      if (buffer === null || !use.once) buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES + BEYOND_CHUNK);
       const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, null);
       if (bytesRead === 0) return;
       yield buffer.subarray(0, bytesRead);

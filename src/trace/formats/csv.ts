@@ -2,7 +2,7 @@
 
 import { LAST_ACCESS, OP, OP_NAMES } from '../compiled.ts';
 import type { TraceCompiler } from '../compiler.ts';
-import { RecordDecoder } from '../csv-decoder.ts';
+import type { RecordDecoder } from '../csv-decoder.ts';
 import { quoted } from '../errors.ts';
 import type { TraceFormat } from '../format.ts';
 import {
@@ -67,6 +67,8 @@ async function readCsv(source: TraceSource, into: TraceCompiler): Promise<void> 
     if (decoder === null) {
       lines = scanner.scan(lines);
       if (lines.buffer.length > 0) {
+        // Most traces need no csv-parse, and loading it takes as long as reading a small one.
+        const { RecordDecoder } = await import('../csv-decoder.ts');
         decoder = new RecordDecoder(into.file, lines.line, (fields, line) => reader.read(fields, line));
       }
     }
