@@ -39,15 +39,22 @@ interface Part {
 export function advise(facts: Facts): string {
   const total = facts.metrics['time.total.ns'] ?? 0;
   const ideal = facts.metrics['time.ideal.ns'] ?? 0;
-  const against = `${formatDuration(total)} against an ideal of ${formatDuration(ideal)}`;
+  const against = `${formatDuration(total)} against an ideal of ${formatDuration(ideal)}${failedText(facts.metrics)}`;
   const causes = causesOf(facts.metrics);
   const lostNs = CAUSES.reduce((sum, cause) => sum + causes[cause], 0);
   if (total - ideal <= total * NEGLIGIBLE || lostNs === 0) return `${against}: no time worth saving`;
-  const most = partsOf(facts, causes).reduce((a, b) => (b.ns > a.ns ? b : a));
+  const most = largest(facts, total - ideal, partsOf(facts, causes));
   return (
     `${against}; of ${formatDuration(lostNs)} of stalls and remote accesses, ${sharesText(causes, lostNs)}; ` +
     `the largest part, ${formatDuration(Math.round(most.ns))}, is ${most.on}: ${most.help()}`
   );
+}
+
+/** A run in which accesses had no effect is no faster for it. */
+function failedText(metrics: Facts['metrics']): string {
+  return (metrics['accesses.failed'] ?? 0) === 0
+    ? ''
+    : `, but ${many(metrics, 'accesses.failed', 'access', 'accesses')} failed`;
 }
 
 const NAMES: Readonly<Record<Cause, string>> = {
@@ -70,15 +77,21 @@ function sharesText(causes: Readonly<Record<Cause, number>>, lostNs: number): st
     .join(', ');
 }
 
+/**
+ * The largest of the parts, or what the memory limit costs. That is not read off the causes: it is what the run saves
+ * without the limit, and so lies in all of them. In proportion, each keeps what the run without the limit keeps.
+ */
+function largest(facts: Facts, beyondNs: number, parts: readonly Part[]): Part {
+  const most = parts.reduce((a, b) => (b.ns > a.ns ? b : a));
+  const { unlimitedNs } = facts;
+  if (unlimitedNs === null) return most;
+  const limitNs = (facts.metrics['time.total.ns'] ?? 0) - unlimitedNs;
+  if (limitNs <= most.ns * Math.max(0, 1 - limitNs / beyondNs)) return most;
+  return { ns: limitNs, on: 'what the memory limit costs', help: () => roomHelp(facts, unlimitedNs) };
+}
+
 function partsOf(facts: Facts, by: Readonly<Record<Cause, number>>): Part[] {
-  const { metrics, unlimitedNs } = facts;
   return [
-    // Not read off the causes: what the run saves without the limit is the cost of the limit.
-    {
-      ns: unlimitedNs === null ? 0 : (metrics['time.total.ns'] ?? 0) - unlimitedNs,
-      on: 'what the memory limit costs',
-      help: () => roomHelp(facts, unlimitedNs ?? 0),
-    },
     ...faultParts(facts, by.faultService),
     ...transferParts(facts, by.transfer),
     { ns: by.mapping, on: 'changing mappings', help: () => mappingHelp(facts) },

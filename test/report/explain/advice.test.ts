@@ -39,6 +39,11 @@ const cases: [string, Given, string][] = [
     '101 us against an ideal of 100 us: no time worth saving',
   ],
   [
+    'accesses that failed',
+    { metrics: { 'accesses.failed': 1 } },
+    '100 us against an ideal of 20 us, but 1 access failed: no time worth saving',
+  ],
+  [
     'causes by their size, those under a tenth left out',
     // 50 + 25 + 20 + 5 = 100: 5 % is not named.
     { by: { faultService: 5000, mapping: 20_000, remote: 50_000, wait: 25_000 } },
@@ -68,6 +73,26 @@ const cases: [string, Given, string][] = [
     },
     lead(
       '70 us of stalls and remote accesses, 100 % is eviction (70 us); the largest part, 75 us, is what the memory limit costs: 2 evictions and 0 pages brought back after one; what is touched at once would fit, so a smaller granule would help (a victim held 2 MiB; without a limit the run takes 25 us)',
+    ),
+  ],
+  [
+    'mappings that the limit made',
+    // 45 of the 80 us beyond the ideal are the limit's; of 60 us of mapping 60 x (1 - 45 / 80) = 26.25 would stay.
+    {
+      by: { mapping: 60_000 },
+      metrics: { 'evictions.count': 1, 'thrash.pages': 1 },
+      more: { short: [{ device: 'gpu0', needBytes: 8 * MIB, haveBytes: 6 * MIB }], unlimitedNs: 55_000 },
+    },
+    lead(
+      '60 us of stalls and remote accesses, 100 % is mapping and shootdown (60 us); the largest part, 45 us, is what the memory limit costs: 1 eviction and 1 page brought back after one; more memory would help (gpu0 touches 8 MiB at once and has 6 MiB; without a limit the run takes 55 us)',
+    ),
+  ],
+  [
+    'mappings that the limit has little to do with',
+    // 20 of 80 us are the limit's; of 60 us 60 x (1 - 20 / 80) = 45 would stay.
+    { by: { mapping: 60_000 }, metrics: { 'map.operations': 7 }, more: { unlimitedNs: 80_000 } },
+    lead(
+      '60 us of stalls and remote accesses, 100 % is mapping and shootdown (60 us); the largest part, 60 us, is changing mappings: 7 device entries written, 0 ranges unmapped, 0 TLB flushes; a larger granule would help',
     ),
   ],
   [
