@@ -12,7 +12,17 @@ import {
 /** Everything but rows and the lists that grow with a trace. */
 export type Facts = Omit<CompiledTrace, 'chunks' | 'lives' | 'allocations' | 'events'>;
 
-const COUNTS = ['recordsByOp', 'accessesByActor', 'touchesByActor', 'bytesByActor', 'livePeakBytes'] as const;
+type CountKey = { [K in keyof Facts]: Facts[K] extends Float64Array ? K : never }[keyof Facts];
+
+/** All facts that JSON has no type for. */
+const COUNTED: { readonly [K in CountKey]: true } = {
+  recordsByOp: true,
+  accessesByActor: true,
+  touchesByActor: true,
+  bytesByActor: true,
+  livePeakBytes: true,
+};
+const COUNTS = Object.keys(COUNTED) as CountKey[];
 
 /** JSON for the schema's metadata; `ops` and `continues` are for readers of other kinds. */
 export function factsText(trace: CompiledTrace): string {

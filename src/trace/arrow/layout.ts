@@ -24,18 +24,20 @@ export interface Column {
   readonly Kind: Kind;
 }
 
-const COLUMNS: readonly Column[] = [
-  { key: 'record', field: 'record', type: 'uint', Kind: Uint32Array },
-  { key: 'timeNs', field: 'time_ns', type: 'float', Kind: Float64Array },
-  { key: 'actor', field: 'actor', type: 'uint', Kind: Uint8Array },
-  { key: 'op', field: 'op', type: 'uint', Kind: Uint8Array },
-  { key: 'page', field: 'page', type: 'int', Kind: Int32Array },
-  { key: 'pages', field: 'pages', type: 'uint', Kind: Uint16Array },
-  { key: 'offset', field: 'offset', type: 'uint', Kind: Uint16Array },
-  { key: 'bytes', field: 'bytes', type: 'uint', Kind: Uint32Array },
-  { key: 'code', field: 'code', type: 'uint', Kind: Uint8Array },
-  { key: 'thread', field: 'thread', type: 'int', Kind: Int32Array },
-];
+/** Every column of a chunk, in the order of the file. */
+const FIELDS: { readonly [K in ColumnKey]: Omit<Column, 'key'> } = {
+  record: { field: 'record', type: 'uint', Kind: Uint32Array },
+  timeNs: { field: 'time_ns', type: 'float', Kind: Float64Array },
+  actor: { field: 'actor', type: 'uint', Kind: Uint8Array },
+  op: { field: 'op', type: 'uint', Kind: Uint8Array },
+  page: { field: 'page', type: 'int', Kind: Int32Array },
+  pages: { field: 'pages', type: 'uint', Kind: Uint16Array },
+  offset: { field: 'offset', type: 'uint', Kind: Uint16Array },
+  bytes: { field: 'bytes', type: 'uint', Kind: Uint32Array },
+  code: { field: 'code', type: 'uint', Kind: Uint8Array },
+  thread: { field: 'thread', type: 'int', Kind: Int32Array },
+};
+const COLUMNS = (Object.keys(FIELDS) as ColumnKey[]).map((key): Column => ({ key, ...FIELDS[key] }));
 
 export function columnsOf(withThread: boolean): readonly Column[] {
   return withThread ? COLUMNS : COLUMNS.filter((column) => column.key !== 'thread');
