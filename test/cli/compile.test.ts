@@ -120,6 +120,14 @@ it('rows of a compiled trace are sent to no thread: each streams them from the f
   closeCompiled(trace);
 });
 
+it('names a report in a folder after the trace', async () => {
+  const tiny = file('named.csv', TINY);
+  await gmemEval(['trace', 'compile', tiny, '-o', at('named.arrow')]);
+  mkdirSync(at('reports'));
+  await gmemEval(['run', at('named.arrow'), '--format', 'json', '--out', at('reports')]);
+  expect(readdirSync(at('reports'))).toEqual(['named.json']);
+});
+
 it('says where a trace was read from when asked, in the table only', async () => {
   const info = async (args: string[]): Promise<string | undefined> =>
     /^read from +(.*)$/m.exec((await gmemEval(['trace', 'info', ...args], cache('origin'))).stdout)?.[1];

@@ -51,7 +51,7 @@ export function explainCommand(io: Io): Command {
         '(--page), or the pages and allocations that cost most and what would help (--top). docs/explain.md says how ' +
         'costs are shared.',
     )
-    .argument('<trace>', 'a trace file, plain or gzip; - reads standard input')
+    .argument('<trace>', 'a trace file, plain, gzip or compiled; - reads standard input')
     .option('--page <address>', 'the page that holds this address, 0x hex or decimal')
     .option('--top <n>', 'so many pages and allocations of each stack, the dearest first', (text: string) =>
       wholeNumber('--top', text),

@@ -36,7 +36,7 @@ export function runCommand(io: Io): Command {
   return new Command('run')
     .summary('replay a trace through memory-management stacks')
     .description('Replay a trace through models of memory-management stacks and report what each of them does.')
-    .argument('<trace>', 'a trace file, plain or gzip; - reads standard input')
+    .argument('<trace>', 'a trace file, plain, gzip or compiled; - reads standard input')
     .option('-m, --models <list>', 'stacks to run: NAME[:PRESET], a module (./mine.js), or all, by commas', listed)
     .option('--set <model.param=value>', 'set a parameter of a model, or host.page, host.zeroPage', repeated)
     .option('--platform <name|file>', 'machine profile, see `gmem-eval platforms`')
@@ -183,7 +183,7 @@ function outPath(out: string, trace: string, format: RunFormat): string | null {
   } catch (error) {
     throw new OutputError(out, error as Error);
   }
-  const base = trace === '-' ? 'stdin' : trace.replace(/^.*[/\\]/, '').replace(/(\.csv)?(\.gz)?$/, '');
+  const base = trace === '-' ? 'stdin' : trace.replace(/^.*[/\\]/, '').replace(/(\.csv)?(\.gz)?$|\.arrow$/, '');
   return join(out, `${base}.${format.extension}`);
 }
 
