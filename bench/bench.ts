@@ -22,10 +22,10 @@ const context = prepare(values.quick);
 for (const name of positionals.length > 0 ? positionals : known) {
   const { benchmark } = (await import(new URL(`./${name}.ts`, import.meta.url).href)) as { benchmark: Benchmark };
   console.log(`# ${name}: ${benchmark.title}\n`);
-  const { tables, figures = {} } = await benchmark.run(context);
-  for (const table of tables) console.log(plainTable(table));
+  const outcome = await benchmark.run(context);
+  for (const table of outcome.tables) console.log(plainTable(table));
   if (values.write) {
-    writeTables(name, tables);
-    await writeFigures(figures);
+    writeTables(name, outcome);
+    await writeFigures(outcome.figures ?? {});
   }
 }

@@ -1,11 +1,12 @@
 /** Keeps what was measured: generated sections of docs/performance.md, plots beside it. */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem, type } from 'node:os';
+import { arch, cpus, totalmem, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Figure } from '../src/figures/figure.ts';
 import { renderFigure } from '../src/figures/render.ts';
-import { markdownTable, type Table } from './table.ts';
+import type { Outcome } from './harness.ts';
+import { markdownTable } from './table.ts';
 
 const PAGE = new URL('../docs/performance.md', import.meta.url);
 const FIGURES = new URL('../docs/performance/', import.meta.url);
@@ -19,9 +20,10 @@ export function replaceSection(text: string, name: string, body: string): string
   return `${text.slice(0, from + begin.length)}\n${body.trim()}\n${text.slice(to)}`;
 }
 
-export function writeTables(name: string, tables: readonly Table[]): void {
+export function writeTables(name: string, { tables, figures = {} }: Outcome): void {
   const date = new Date().toISOString().slice(0, 10);
-  const body = [`Measured ${date} on ${machine()}.`, '', ...tables.map(markdownTable)].join('\n');
+  const plots = Object.entries(figures).map(([file, { caption }]) => `![${caption}](performance/${file}.png)\n`);
+  const body = [`Measured ${date} on ${machine()}.`, '', ...tables.map(markdownTable), ...plots].join('\n');
   writeFileSync(PAGE, replaceSection(readFileSync(PAGE, 'utf8'), name, body));
 }
 
@@ -39,7 +41,7 @@ function machine(): string {
   const processors = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
   const model = `${processors[0].model.trim()}${family()}`;
-  return `${processors.length} cores of ${model}, ${memory}, ${type()} ${release()} ${arch()}, Node ${process.version}`;
+  return `${processors.length} cores of ${model}, ${memory}, ${type()} ${arch()}, Node ${process.version}`;
 }
 
 /** Virtual machines hide the name of the processor behind a general one. */

@@ -89,7 +89,7 @@ async function run(context: Context): Promise<Outcome> {
       `${first.x} to ${last.x}`,
       `${first.seconds.toFixed(3)} to ${last.seconds.toFixed(3)}`,
       exponent(time).toFixed(2),
-      ((last.seconds / first.seconds) ** (1 / doublings)).toFixed(2),
+      doublings === 0 ? '' : ((last.seconds / first.seconds) ** (1 / doublings)).toFixed(2),
       `${(first.bytes / 2 ** 20).toFixed(0)} to ${(last.bytes / 2 ** 20).toFixed(0)}`,
       exponent(points.map(({ x, bytes }) => ({ x, y: bytes }))).toFixed(2),
     ];
@@ -103,12 +103,16 @@ async function run(context: Context): Promise<Outcome> {
         note: `Random reads in memory that the CPU wrote; medians of ${context.rounds} launches. Exponent 1 = in proportion, 0 = not at all; a doubling: factor of the time for twice as much.`,
       },
     ],
-    figures: { growth: figureOf(curves) },
+    figures: {
+      'growth-time': figureOf(curves, 'seconds', 'CPU time'),
+      'growth-memory': figureOf(curves, 'bytes', 'peak memory'),
+    },
   };
 }
 
-/** Both axes in powers: a straight line is a power law. */
-function figureOf(curves: readonly Curve[]): Figure {
+/** Both axes in powers: a straight line is a power law. Of one stack: lines of both would hide each other. */
+function figureOf(curves: readonly Curve[], field: 'seconds' | 'bytes', what: string): Figure {
+  const [stack] = STACKS;
   const columns = ['stack', 'what grows', 'value', 'CPU s', 'peak bytes'];
   const table = {
     columns,
@@ -117,18 +121,21 @@ function figureOf(curves: readonly Curve[]): Figure {
     ),
   };
   return {
-    title: 'Growth of CPU time',
-    caption: 'CPU time of a replay over how often what the line names has been doubled.',
+    title: `Growth of ${what}`,
+    caption: `Growth of ${what} in ${stack} as what a line names is doubled again and again, relative to the least.`,
     chart: {
       type: 'lines',
       xTitle: 'doublings',
-      axis: { title: 'CPU time, relative to the smallest', log: true },
+      axis: { title: `${what}, relative to the least`, log: true },
       series: curves
-        .filter(({ stack }) => stack === STACKS[0])
-        .map(({ sweep, points }) => ({
-          name: sweep.name,
-          points: points.map(({ x, seconds }) => ({ x: Math.log2(x / points[0].x), y: seconds / points[0].seconds })),
-        })),
+        .filter((curve) => curve.stack === stack)
+        .map(({ sweep, points }) => {
+          const least = Math.min(...points.map((point) => point[field]));
+          return {
+            name: sweep.name,
+            points: points.map((point) => ({ x: Math.log2(point.x / points[0].x), y: point[field] / least })),
+          };
+        }),
     },
     table,
     tidy: table,

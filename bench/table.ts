@@ -47,7 +47,10 @@ export function judged(values: readonly number[], limit: Limit, digits = 2): [st
   return [median(values).toFixed(digits), worst.toFixed(digits), bound];
 }
 
-/** How fast `y` grows with `x`: the exponent of a power law through the points (least squares of the logarithms). */
+/**
+ * How fast `y` grows with `x`: the exponent of a power law through the points (least squares of the logarithms); 0 when
+ * x is the same everywhere.
+ */
 export function exponent(points: readonly { readonly x: number; readonly y: number }[]): number {
   const x = points.map((point) => Math.log(point.x));
   const y = points.map((point) => Math.log(point.y));
@@ -55,7 +58,7 @@ export function exponent(points: readonly { readonly x: number; readonly y: numb
   const [mx, my] = [mean(x), mean(y)];
   const above = x.reduce((sum, v, i) => sum + (v - mx) * (y[i] - my), 0);
   const below = x.reduce((sum, v) => sum + (v - mx) ** 2, 0);
-  return above / below;
+  return below === 0 ? 0 : above / below;
 }
 
 /** For a terminal: the first column to the left, numbers to the right. */

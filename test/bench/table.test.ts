@@ -26,6 +26,7 @@ test('exponent of a power law', () => {
   const square = [1, 2, 4, 8].map((x) => ({ x, y: 3 * x * x }));
   expect(exponent(square)).toBeCloseTo(2, 10);
   expect(exponent(square.map(({ x }) => ({ x, y: 7 })))).toBeCloseTo(0, 10);
+  expect(exponent(square.map(({ y }) => ({ x: 5, y })))).toBe(0);
 });
 
 const TABLE = {
