@@ -6,6 +6,7 @@ import type { SpentOn } from '../../replay/metrics.ts';
 import type { Core } from '../../replay/model.ts';
 
 const CAUSES: readonly SpentOn[] = ['faultService', 'mapping', 'transfer', 'eviction', 'wait'];
+const INDEX = Object.fromEntries(CAUSES.map((cause, i) => [cause, i])) as Readonly<Record<SpentOn, number>>;
 
 /** Where a task stands that is not running now. */
 export interface TaskTime {
@@ -40,12 +41,12 @@ export class GmClock {
   /** A task begins at a time of the core. */
   begin(ns: number): void {
     this.ns = ns;
-    this.byCause.fill(0);
+    for (let i = 0; i < CAUSES.length; i++) this.byCause[i] = 0;
   }
 
   pass(ns: number, cause: SpentOn): void {
     this.ns += ns;
-    this.byCause[CAUSES.indexOf(this.rooms > 0 ? 'eviction' : cause)] += ns;
+    this.byCause[this.rooms > 0 ? INDEX.eviction : INDEX[cause]] += ns;
   }
 
   passUntil(ns: number, cause: SpentOn): void {
@@ -54,13 +55,13 @@ export class GmClock {
 
   save(into: TaskTime = { ns: 0, byCause: new Float64Array(CAUSES.length) }): TaskTime {
     into.ns = this.ns;
-    into.byCause.set(this.byCause);
+    for (let i = 0; i < CAUSES.length; i++) into.byCause[i] = this.byCause[i];
     return into;
   }
 
   resume(task: TaskTime): void {
     this.ns = task.ns;
-    this.byCause.set(task.byCause);
+    for (let i = 0; i < CAUSES.length; i++) this.byCause[i] = task.byCause[i];
   }
 
   /** The core's clock comes up to the local time. The sum is rounded once, whatever its parts. */
