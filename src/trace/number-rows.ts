@@ -12,6 +12,10 @@ const LAST = LAST_ACCESS;
 const ACCESS_OPS = LAST_ACCESS + 1;
 const CONTINUES = CONTINUES_BIT;
 const LINE = LINE_SHIFT;
+/** 32 lines a word. */
+const WORD = LINE_SHIFT + 5;
+/** Few enough for what the first loop has written to be still in the cache for the second. */
+const ROWS_AT_ONCE = 1024;
 
 /** By final actor; accesses by actor and op. */
 export interface RowCounts {
@@ -68,9 +72,11 @@ class RowNumbering {
 
   run(chunks: readonly RowChunk[]): RowCounts {
     for (const chunk of chunks) {
-      for (let row = 0; row < chunk.rows; row++) {
-        row = this.#accessRows(chunk, row);
-        if (row < chunk.rows) this.#eventRow(chunk, row);
+      for (let row = 0; row < chunk.rows; ) {
+        const end = this.#accessRows(chunk, row, Math.min(chunk.rows, row + ROWS_AT_ONCE));
+        this.#countLines(chunk, row, end);
+        row = end;
+        if (row < chunk.rows && (chunk.op[row] & ~CONTINUES) > LAST) this.#eventRow(chunk, row++);
       }
     }
     const accesses = new Float64Array(this.#touches.length);
@@ -91,28 +97,25 @@ class RowNumbering {
     };
   }
 
-  /** Access rows from `from` up to the next row that is none; gives that row. */
-  #accessRows(chunk: RowChunk, from: number): number {
-    const { rows, op, actor, code, page, pages, offset, bytes } = chunk;
+  /** Access rows from `from` up to `end` or the next row that is none; gives that row. */
+  #accessRows(chunk: RowChunk, from: number, end: number): number {
+    const { op, actor, code, page, pages, bytes } = chunk;
     const finalActor = this.#finalActor;
     const wordId = this.#wordId;
     const touched = this.#touched;
-    const lineBits = this.#lines.bits;
     const accessesOf = this.#accessesOf;
     const touchesOf = this.#touches;
     const bytesOf = this.#bytes;
-    const firstAccessor = this.#lastAccessor < 0 && from < rows ? finalActor[actor[from]] : this.#lastAccessor;
+    const firstAccessor = this.#lastAccessor < 0 && from < end ? finalActor[actor[from]] : this.#lastAccessor;
     let lastAccessor = firstAccessor | 0;
     let handOvers = 0;
     let row = from | 0;
-    for (; row < rows; row++) {
+    for (; row < end; row++) {
       const access = op[row];
       const kind = access & ~CONTINUES;
       if (kind > LAST) break;
       const a = finalActor[actor[row]];
       const n = pages[row];
-      const first = offset[row];
-      const length = bytes[row] | 0;
       actor[row] = a;
       const word = page[row];
       const id = (wordId[word] + popcount32(touched[word] & ~(-1 << code[row]))) | 0;
@@ -122,20 +125,32 @@ class RowNumbering {
       const begins = (access ^ CONTINUES) >> 7;
       accessesOf[a * ACCESS_OPS + kind] += begins;
       touchesOf[a] += n;
-      bytesOf[a] += length;
+      bytesOf[a] += bytes[row];
       handOvers = (handOvers + (((a ^ lastAccessor) + 255) >> 8)) | 0;
       lastAccessor = a;
-      const firstLine = first >> LINE;
-      const lastLine = (first + length - 1) >> LINE;
-      if (firstLine >> 5 === lastLine >> 5) {
-        const ofDevice = -a >> 31;
-        const lines = (-1 << (firstLine & 31)) & (-1 >>> (31 - (lastLine & 31)));
-        lineBits[id * 2 + (firstLine >> 5)] |= lines & ofDevice;
-      } else if (a !== 0) this.#lines.touch(id, first, length);
     }
     if (row > from) this.#lastAccessor = lastAccessor;
     this.#handOvers += handOvers;
     return row;
+  }
+
+  /**
+   * Lines that devices touch in access rows from `from` to before `end`. A loop of its own, as short as can be: its words
+   * lie all over the memory, and the shorter it is, the more of them the processor fetches at once.
+   */
+  #countLines(chunk: RowChunk, from: number, end: number): void {
+    const { actor, page, offset, bytes } = chunk;
+    const { bits } = this.#lines;
+    for (let row = from | 0; row < end; row++) {
+      const first = offset[row];
+      const last = (first + bytes[row] - 1) | 0;
+      const firstWord = first >> WORD;
+      if (firstWord === last >> WORD) {
+        const lines = (-1 << ((first >> LINE) & 31)) & (-1 >>> (31 - ((last >> LINE) & 31)));
+        // The host has number 0: its rows set no bit.
+        bits[page[row] * 2 + firstWord] |= lines & (-actor[row] >> 31);
+      } else if (actor[row] !== 0) this.#lines.touch(page[row], first, bytes[row]);
+    }
   }
 
   #eventRow(chunk: RowChunk, row: number): void {
