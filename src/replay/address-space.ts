@@ -3,7 +3,7 @@
  * touched pages (ids). The same for all runs of a pass, since records take effect in file order in every run alike.
  */
 import type { Allocation, CompiledTrace } from '../trace/compiled.ts';
-import { BLOCK_PAGES, MASK_WORDS, popcount32 } from './mask.ts';
+import { BLOCK_PAGES, MASK_WORDS, pageInBlock, popcount32 } from './mask.ts';
 import type { Vma } from './model.ts';
 
 export class AddressSpace {
@@ -83,7 +83,7 @@ export class AddressSpace {
   idOf(page: number): number {
     const slot = this.findSlot(Math.floor(page / BLOCK_PAGES));
     if (slot < 0) return -1;
-    return this.idIn(slot, page % BLOCK_PAGES);
+    return this.idIn(slot, pageInBlock(page));
   }
 
   idIn(slot: number, inBlock: number): number {

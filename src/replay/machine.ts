@@ -19,6 +19,7 @@ import {
   nextPage,
   PAGE_BYTES,
   type PageMask,
+  pageInBlock,
 } from './mask.ts';
 import { M, METRIC_COUNT, type SpentOn, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
@@ -179,14 +180,14 @@ export class Machine implements Core {
   residence(page: number): number {
     const slot = this.pages.find(Math.floor(page / BLOCK_PAGES));
     if (slot < 0) return 0;
-    const inBlock = page % BLOCK_PAGES;
+    const inBlock = pageInBlock(page);
     return this.pages.residenceAt(slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
   }
 
   mapping(actor: number, page: number): Rights {
     const slot = this.pages.find(Math.floor(page / BLOCK_PAGES));
     if (slot < 0) return RIGHTS.none;
-    const inBlock = page % BLOCK_PAGES;
+    const inBlock = pageInBlock(page);
     return this.pages.rightsAt(actor, slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
   }
 

@@ -1,6 +1,14 @@
 /** Walks over pages, block by block. */
 
-import { addRange, BLOCK_PAGES, countPagesIn, newMask, nextPage, type PageMask } from '../../replay/mask.ts';
+import {
+  addRange,
+  BLOCK_PAGES,
+  countPagesIn,
+  newMask,
+  nextPage,
+  type PageMask,
+  pageInBlock,
+} from '../../replay/mask.ts';
 import type { Svms } from './types.ts';
 
 /** Calls `visit(block, mask)` for each 2 MiB block that first..last meets; the mask is used again. */
@@ -9,7 +17,7 @@ export function forEachBlock(first: number, last: number, visit: (block: number,
   for (let page = first; page <= last; ) {
     const block = Math.floor(page / BLOCK_PAGES);
     const end = Math.min(last, (block + 1) * BLOCK_PAGES - 1);
-    addRange(mask.fill(0), page % BLOCK_PAGES, end % BLOCK_PAGES);
+    addRange(mask.fill(0), pageInBlock(page), pageInBlock(end));
     visit(block, mask);
     page = end + 1;
   }
@@ -23,7 +31,7 @@ export function countVramPages(svms: Svms, gpu: number, first: number, last: num
     const block = Math.floor(page / BLOCK_PAGES);
     const end = Math.min(last, (block + 1) * BLOCK_PAGES - 1);
     svms.core.residentMask(gpu, block, resident);
-    pages += countPagesIn(resident, page % BLOCK_PAGES, end % BLOCK_PAGES);
+    pages += countPagesIn(resident, pageInBlock(page), pageInBlock(end));
     page = end + 1;
   }
   return pages;
@@ -34,7 +42,7 @@ export function firstOn(svms: Svms, gpu: number, first: number, last: number): n
   const resident = newMask();
   for (let page = first; page <= last; ) {
     const block = Math.floor(page / BLOCK_PAGES);
-    const found = nextPage(svms.core.residentMask(gpu, block, resident), page % BLOCK_PAGES);
+    const found = nextPage(svms.core.residentMask(gpu, block, resident), pageInBlock(page));
     if (found >= 0) return block * BLOCK_PAGES + found <= last ? block * BLOCK_PAGES + found : -1;
     page = (block + 1) * BLOCK_PAGES;
   }
