@@ -16,6 +16,8 @@ export interface FaultingReplay {
   readonly pages: number;
   /** Reads of one page each by devices in turn, uniformly random. */
   readonly touches: number;
+  /** These touches come so often, so that many of them need little memory here. */
+  readonly repeats?: number;
   readonly oversub: number | 'none';
   readonly runs?: number;
   readonly devices?: number;
@@ -28,16 +30,8 @@ const MINOR = 1;
 const CHUNK_ROWS = 1024;
 
 export const tasks = {
-  async replay({
-    model,
-    set = [],
-    pages,
-    touches,
-    oversub,
-    runs = 1,
-    devices = 1,
-    collect,
-  }: FaultingReplay): Promise<Sample> {
+  async replay(asked: FaultingReplay): Promise<Sample> {
+    const { model, set = [], pages, touches, repeats = 1, oversub, runs = 1, devices = 1, collect } = asked;
     const start = await startTrace({ pages, first: 'cpu,write', devices });
     const chunks = touchChunks(pagesOf('random', pages, touches), start.records, devices, CHUNK_ROWS);
     const plan = await planRuns({ models: [model], set, platform: 'zero', oversub: [oversub] });
@@ -46,7 +40,7 @@ export const tasks = {
     let halfway = { heapBytes: 0, columnBytes: 0 };
     const trace: CompiledTrace = {
       ...start,
-      records: start.records + touches,
+      records: start.records + touches * repeats,
       livePeakBytes: start.livePeakBytes.map((_, actor) => (actor === 0 ? 0 : pages * PAGE_BYTES)),
       *chunks() {
         yield* start.chunks();
@@ -54,9 +48,10 @@ export const tasks = {
         yield chunks[0];
         begin = process.cpuUsage();
         beginMs = performance.now();
-        for (let i = 1; i < chunks.length; i++) {
-          if (collect === true && i === chunks.length >> 1) halfway = memory();
-          yield chunks[i];
+        const walks = chunks.length * repeats;
+        for (let i = 1; i < walks; i++) {
+          if (collect === true && i === walks >> 1) halfway = memory();
+          yield chunks[i % chunks.length];
         }
         if (collect === true) end = memory();
       },

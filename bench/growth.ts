@@ -20,22 +20,23 @@ function sweeps(quick: boolean): Sweep[] {
   const powers = (from: number, to: number): number[] =>
     Array.from({ length: to - from + 1 }, (_, i) => 2 ** (from + i));
   const pages = 2 ** 16;
+  const settled = { touches: 2 ** 20 / shrink, oversub: 'none' } as const;
   const limited = { pages: 2 ** 17 / shrink, touches: 2 ** 13 / shrink };
   return [
     {
       name: 'touches',
       unit: 'touches',
-      points: powers(21, 25).map((n) => ({ x: n, pages, touches: n / shrink, oversub: 'none' })),
+      points: powers(0, 5).map((n) => ({ x: n * settled.touches, repeats: n, pages, ...settled })),
     },
     {
       name: 'footprint',
       unit: 'pages',
-      points: powers(16, 20).map((n) => ({ x: n, pages: n / shrink, touches: 2 ** 22 / shrink, oversub: 'none' })),
+      points: powers(16, 20).map((n) => ({ x: n, pages: n / shrink, repeats: 4, ...settled })),
     },
     {
       name: 'runs',
       unit: 'runs in a pass',
-      points: powers(0, 5).map((n) => ({ x: n, runs: n, pages, touches: 2 ** 22 / shrink, oversub: 'none' })),
+      points: powers(0, 5).map((n) => ({ x: n, runs: n, pages, repeats: 4, ...settled })),
     },
     {
       name: 'devices',
