@@ -3,7 +3,7 @@
 import { readSync } from 'node:fs';
 import type { CompiledTrace, TraceChunk } from '../compiled.ts';
 import { TraceError } from '../errors.ts';
-import { crc32 } from './checksum.ts';
+import { CHECKSUM_BYTES, checksum } from './checksum.ts';
 import { bodyLayout, type Column, columnsOf } from './layout.ts';
 
 /** Something in a compiled file is not as it was written. A cache entry of which this is said is made again. */
@@ -21,7 +21,7 @@ export interface ChunkFile {
   readonly offset: Float64Array;
   readonly messageBytes: Uint32Array;
   readonly rows: Uint32Array;
-  readonly crc32: Uint32Array;
+  readonly checksum: Uint8Array;
 }
 
 /** Known by the function, which stays the same when a trace is copied with other facts. */
@@ -48,9 +48,14 @@ function* stream(file: ChunkFile): Generator<TraceChunk> {
   for (let i = 0; i < file.rows.length; i++) {
     const batch = buffers[i & 1].subarray(0, batchBytes(file, i, columns));
     readFully(file.descriptor, batch, file.offset[i], file.file);
-    if (crc32(batch) !== file.crc32[i]) throw new DamagedTraceError(file.file, null, damaged(`record batch ${i}`));
+    if (!checksum(batch).equals(checksumOf(file, i)))
+      throw new DamagedTraceError(file.file, null, damaged(`record batch ${i}`));
     yield chunkIn(batch, file, i, columns);
   }
+}
+
+function checksumOf({ checksum }: ChunkFile, i: number): Uint8Array {
+  return checksum.subarray(CHECKSUM_BYTES * i, CHECKSUM_BYTES * (i + 1));
 }
 
 export function damaged(what: string): string {

@@ -69,7 +69,8 @@ export interface Section {
   readonly name: 'batches' | 'lives' | 'allocations' | 'events';
   readonly offset: number;
   readonly bytes: number;
-  readonly crc32: number;
+  /** Hex. */
+  readonly checksum: string;
 }
 
 /** A record batch in the file: its message, then its body. */

@@ -3,7 +3,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Allocation, CompiledTrace, TraceEvent } from '../compiled.ts';
 import { TraceError } from '../errors.ts';
-import { crc32 } from './checksum.ts';
+import { CHECKSUM_BYTES, Checksum, checksum } from './checksum.ts';
 import { type ChunkFile, chunkFileOf, chunksOf, DamagedTraceError, damaged, readFully } from './chunks.ts';
 import { livesIn, parseFacts } from './facts.ts';
 import { ARROW_MAGIC, FORMAT_VERSION, KEY, SECTIONS_KEY, type Section } from './layout.ts';
@@ -11,7 +11,7 @@ import { type Footer, readFooter } from './messages.ts';
 
 const MAGIC = Buffer.from(ARROW_MAGIC);
 /** Checksum, footer, its length, the magic again. */
-const ENDING_BYTES = 4 + 4 + MAGIC.length;
+const ENDING_BYTES = CHECKSUM_BYTES + 4 + MAGIC.length;
 const PIECE_BYTES = 1024 * 1024;
 
 export function isCompiled(head: Uint8Array): boolean {
@@ -83,7 +83,7 @@ function read(descriptor: number, file: string): CompiledTrace {
       `lacks the footer's metadata key ${SECTIONS_KEY}: ${why}; compile the trace again`,
     );
   }
-  if (crc32(footerBytes) !== sum) throw new DamagedTraceError(file, null, damaged('the footer'));
+  if (!checksum(footerBytes).equals(sum)) throw new DamagedTraceError(file, null, damaged('the footer'));
   const sections = new Map((JSON.parse(listed) as Section[]).map((section) => [section.name, section]));
   const section = (name: Section['name']): Section => sections.get(name)!;
   return {
@@ -110,11 +110,11 @@ function chunkFile(descriptor: number, file: string, footer: Footer, batches: Sh
     offset,
     messageBytes,
     rows: new Uint32Array(batches, 0, count),
-    crc32: new Uint32Array(batches, 4 * count, count),
+    checksum: new Uint8Array(batches, 4 * count),
   };
 }
 
-function findFooter(descriptor: number, file: string): { footer: Footer; footerBytes: Buffer; sum: number } {
+function findFooter(descriptor: number, file: string): { footer: Footer; footerBytes: Buffer; sum: Buffer } {
   const cut = (): never => {
     throw new DamagedTraceError(
       file,
@@ -128,12 +128,12 @@ function findFooter(descriptor: number, file: string): { footer: Footer; footerB
   readFully(descriptor, tail, size - tail.length, file);
   const length = tail.readUInt32LE(0);
   const begin = size - tail.length - length;
-  if (!MAGIC.equals(tail.subarray(4)) || begin < 12) cut();
-  const bytes = Buffer.alloc(4 + length);
-  readFully(descriptor, bytes, begin - 4, file);
-  const footerBytes = bytes.subarray(4);
+  if (!MAGIC.equals(tail.subarray(4)) || begin < 8 + CHECKSUM_BYTES) cut();
+  const bytes = Buffer.alloc(CHECKSUM_BYTES + length);
+  readFully(descriptor, bytes, begin - CHECKSUM_BYTES, file);
+  const footerBytes = bytes.subarray(CHECKSUM_BYTES);
   try {
-    return { footer: readFooter(footerBytes), footerBytes, sum: bytes.readUInt32LE(0) };
+    return { footer: readFooter(footerBytes), footerBytes, sum: bytes.subarray(0, CHECKSUM_BYTES) };
   } catch {
     return cut();
   }
@@ -168,12 +168,13 @@ function readLines<T>(descriptor: number, section: Section, file: string): T[] {
 /** Bytes of a section in turn, in one buffer; throws at the end when the checksum differs. */
 function* pieces(descriptor: number, section: Section, file: string): Generator<Uint8Array> {
   const buffer = Buffer.alloc(Math.min(PIECE_BYTES, section.bytes));
-  let sum = 0;
+  const sum = new Checksum();
   for (let at = 0; at < section.bytes; at += buffer.length) {
     const piece = buffer.subarray(0, Math.min(buffer.length, section.bytes - at));
     readFully(descriptor, piece, section.offset + at, file);
-    sum = crc32(piece, sum);
+    sum.add(piece);
     yield piece;
   }
-  if (sum !== section.crc32) throw new DamagedTraceError(file, null, damaged(`the section of ${section.name}`));
+  if (sum.value().toString('hex') !== section.checksum)
+    throw new DamagedTraceError(file, null, damaged(`the section of ${section.name}`));
 }

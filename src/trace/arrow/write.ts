@@ -2,7 +2,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { CompiledTrace, TraceChunk } from '../compiled.ts';
-import { crc32 } from './checksum.ts';
+import { Checksum, checksum } from './checksum.ts';
 import { factsText, jsonLines, livesBytes } from './facts.ts';
 import {
   ARROW_MAGIC,
@@ -19,12 +19,12 @@ import { batchMessage, END_OF_STREAM, footerBytes, schemaMessage } from './messa
 
 /** The bytes of the file in pieces; a piece is overwritten by the next one. */
 export function* compiledFile(trace: CompiledTrace): Generator<Uint8Array> {
-  const withThread = hasThreadColumn(trace);
+  const withThread = trace.threads > 0;
   const columns = columnsOf(withThread);
   const metadata = { [KEY.format]: String(FORMAT_VERSION), [KEY.trace]: factsText(trace) };
   const blocks: Block[] = [];
   const rows: number[] = [];
-  const sums: number[] = [];
+  const sums: Buffer[] = [];
 
   let at = 8;
   yield Buffer.from(`${ARROW_MAGIC}\0\0`);
@@ -44,7 +44,7 @@ export function* compiledFile(trace: CompiledTrace): Generator<Uint8Array> {
     const batch = buffer.subarray(0, bytes);
     blocks.push({ offset: at, messageBytes: message.length, bodyBytes: layout.totalBytes });
     rows.push(chunk.rows);
-    sums.push(crc32(batch));
+    sums.push(checksum(batch));
     yield batch;
     at += bytes;
   }
@@ -54,13 +54,13 @@ export function* compiledFile(trace: CompiledTrace): Generator<Uint8Array> {
   const sections: Section[] = [];
   for (const [name, pieces] of sectionsOf(trace, rows, sums)) {
     let bytes = 0;
-    let sum = 0;
+    const sum = new Checksum();
     for (const piece of pieces) {
       yield piece;
       bytes += piece.length;
-      sum = crc32(piece, sum);
+      sum.add(piece);
     }
-    sections.push({ name, offset: at, bytes, crc32: sum });
+    sections.push({ name, offset: at, bytes, checksum: sum.value().toString('hex') });
     at += bytes;
   }
   yield* ending(footerBytes(withThread, metadata, blocks, { [SECTIONS_KEY]: JSON.stringify(sections) }));
@@ -68,7 +68,7 @@ export function* compiledFile(trace: CompiledTrace): Generator<Uint8Array> {
 
 /** The checksum of the footer stands before it, where no other reader looks. */
 function* ending(footer: Uint8Array): Generator<Uint8Array> {
-  yield word(crc32(footer));
+  yield checksum(footer);
   yield footer;
   yield word(footer.length);
   yield Buffer.from(ARROW_MAGIC);
@@ -78,11 +78,6 @@ function word(value: number): Uint8Array {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return bytes;
-}
-
-function hasThreadColumn(trace: CompiledTrace): boolean {
-  for (const { thread } of trace.chunks()) return thread !== null;
-  return false;
 }
 
 function copyColumns(chunk: TraceChunk, columns: readonly Column[], into: Buffer, from: number): void {
@@ -97,10 +92,10 @@ function copyColumns(chunk: TraceChunk, columns: readonly Column[], into: Buffer
 function sectionsOf(
   trace: CompiledTrace,
   rows: readonly number[],
-  sums: readonly number[],
+  sums: readonly Uint8Array[],
 ): [Section['name'], Iterable<Uint8Array>][] {
   return [
-    ['batches', [new Uint8Array(Uint32Array.from([...rows, ...sums]).buffer)]],
+    ['batches', [new Uint8Array(Uint32Array.from(rows).buffer), ...sums]],
     ['lives', livesBytes(trace.lives)],
     ['allocations', jsonLines(trace.allocations)],
     ['events', jsonLines(trace.events)],
