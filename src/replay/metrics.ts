@@ -102,17 +102,20 @@ const DICTIONARY = {
   'time.stall.device.ns': ns('lower', 'sum over devices of the time stopped for their faults and driver work'),
   'time.stall.host.ns': ns('lower', 'time the CPU was stopped for its faults and driver work'),
   'time.by.faultService.ns': ns(
-    'lower',
+    'neutral',
     'of the stops: fault latency, CPU traps, driver work of faults and calls. All time.by.* = time.stall.device.ns + time.stall.host.ns + time.by.remote.ns',
   ),
-  'time.by.transfer.ns': ns('lower', 'of the stops: copies, zero-fill and waiting for them, eviction apart'),
-  'time.by.mapping.ns': ns('lower', 'of the stops: page-table writes, TLB invalidations, CPU unmapping and shootdowns'),
+  'time.by.transfer.ns': ns('neutral', 'of the stops: copies, zero-fill and waiting for them, eviction apart'),
+  'time.by.mapping.ns': ns(
+    'neutral',
+    'of the stops: page-table writes, TLB invalidations, CPU unmapping and shootdowns',
+  ),
   'time.by.remote.ns': ns(
-    'lower',
+    'neutral',
     'bytes of remote accesses / speed of single accesses over the link; part of time.total.ns, of no stop',
   ),
-  'time.by.eviction.ns': ns('lower', 'of the stops: making room in device memory, its copies and mapping included'),
-  'time.by.wait.ns': ns('lower', 'of the stops: throttled, put off, or waiting for a given time or a lock'),
+  'time.by.eviction.ns': ns('neutral', 'of the stops: making room in device memory, its copies and mapping included'),
+  'time.by.wait.ns': ns('neutral', 'of the stops: throttled, put off, or waiting for a given time or a lock'),
   'time.link.busy.ns': ns('lower', 'sum over links of the time they moved data'),
   slowdown: ratio('lower', 'time.total.ns / time.ideal.ns; null when the ideal is 0'),
 } as const satisfies Record<string, MetricSpec>;

@@ -179,7 +179,7 @@ test('run --baseline judges the new result at once', async () => {
   ]);
   expect(slow.status).toBe(1);
   expect(slow.stdout).toContain('toy:plain, unlimited: parameters.serviceNs 0 -> 5');
-  expect(slow.stdout).toMatch(/^::error title=tiny\.csv%3A toy%3Aplain%2C unlimited::time\.by\.faultService\.ns /);
+  expect(slow.stdout).toMatch(/^::error title=tiny\.csv%3A toy%3Aplain%2C unlimited::time\.stall\.device\.ns /);
   expect(slow.stderr).toMatch(/^regression: \d metrics got worse/);
 });
 
