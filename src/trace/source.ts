@@ -6,6 +6,7 @@ import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isCompiled } from './arrow/read.ts';
 import { TraceError } from './errors.ts';
+import { UNPACKED_BYTES, unpackInThread } from './unpack.ts';
 
 const CHUNK_BYTES = 512 * 1024;
 /** So much memory follows a chunk: a reader of lines may look ahead of their end. */
@@ -117,8 +118,8 @@ async function* counted(
 async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse): Promise<TraceSource> {
   const packed = await peek(file, raw, 2);
   const gzip = packed.head.length >= 2 && packed.head[0] === 0x1f && packed.head[1] === 0x8b;
-  const plain = gzip ? gunzip(packed.all()) : packed.all();
-  const { head, all, close } = await peek(file, plain, 4096);
+  const { plain, unpacking } = gzip ? await unpack(file, packed.all()) : { plain: packed.all(), unpacking: null };
+  const { head, all, close } = await peek(file, plain, unpacking === null ? 4096 : 1);
   const compiled = isCompiled(head);
   const problem = compiled ? (gzip ? COMPILED_IN_GZIP : null) : binaryContent(head);
   if (problem !== null) {
@@ -134,11 +135,24 @@ async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse)
     bytes: all,
     async *lines(read) {
       use.once = !gzip;
+      if (unpacking !== null) {
+        yield* wholeLines(file, all(), { update: () => {} }, read);
+        sha256 = unpacking.sha256();
+        return;
+      }
       yield* wholeLines(file, all(), hash, read);
       sha256 = hash.digest('hex');
     },
     sha256: () => sha256,
   };
+}
+
+/** A small file is unpacked here: a thread takes longer to start. */
+async function unpack(file: string, packed: AsyncIterable<Buffer>) {
+  const start = await peek(file, packed, UNPACKED_BYTES);
+  if (start.length < UNPACKED_BYTES) return { plain: gunzip(start.all()), unpacking: null };
+  const unpacking = unpackInThread(start.all());
+  return { plain: unpacking.chunks(), unpacking };
 }
 
 function gunzip(packed: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
@@ -177,7 +191,7 @@ async function peek(file: string, stream: AsyncIterable<Buffer>, bytes: number) 
   const close = async () => {
     await iterator.return?.();
   };
-  return { head: Buffer.concat(first).subarray(0, 64 * 1024), all, close };
+  return { head: Buffer.concat(first).subarray(0, 64 * 1024), length, all, close };
 }
 
 function readError(file: string, error: unknown): unknown {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { compileTraceFile, compileTraceText, traceInfo } from '../../src/trace/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'trace-'));
@@ -39,6 +39,45 @@ it('gives the same trace however many reads it takes', async () => {
   expect(traceInfo(trace)).toMatchObject({ records: 60_000, footprintBytes: 938 * 4096, deviceLineBytes: 60_000 * 64 });
   expect([...trace.chunks()].reduce((sum, chunk) => sum + chunk.rows, 0)).toBe(60_000);
   expect(seen.at(-1)).toBe(1);
+});
+
+describe('a large gzip file, which a thread unpacks', () => {
+  // Scattered addresses pack badly: 150,000 rows are well above the 512 KiB from which on a thread pays.
+  let state = 1;
+  const rows = Array.from({ length: 150_000 }, (_, i) => {
+    state = Math.imul(state, 1664525) + 1013904223;
+    return `${i},gpu0,read,0x${(state >>> 0).toString(16)},4\n`;
+  });
+  const text = `time_ns,actor,op,addr,size\n${rows.join('')}`;
+  const packed = gzipSync(text, { level: 1 });
+
+  it('is read like the text in it', async () => {
+    expect(packed.length).toBeGreaterThan(2 ** 20);
+    const { chunks: ofPacked, ...fromPacked } = await compileTraceFile(file('large.csv.gz', packed));
+    const { chunks: ofText, ...fromText } = await compileTraceText(text, 'large.csv.gz');
+    expect(fromPacked).toEqual(fromText);
+    expect([...ofPacked()]).toEqual([...ofText()]);
+    expect(fromPacked.sha256).toBe(createHash('sha256').update(text).digest('hex'));
+    expect(fromPacked.records).toBe(150_000);
+  });
+
+  it('may be cut, damaged or wrong', async () => {
+    const cut = file('large-cut.csv.gz', packed.subarray(0, packed.length - 100_000));
+    await expect(compileTraceFile(cut)).rejects.toThrow(`${cut}: the gzip data ends too early: the file is truncated`);
+    // The last eight bytes are checksum and length.
+    const damaged = Buffer.from(packed);
+    damaged[damaged.length - 8] ^= 1;
+    const path = file('large-damaged.csv.gz', damaged);
+    await expect(compileTraceFile(path)).rejects.toThrow(`${path}: the gzip data is damaged (incorrect data check)`);
+    const wrong = file('large-wrong.csv.gz', gzipSync(`${text}0,gpu0,fetch,0,4\n${rows.join('')}`, { level: 1 }));
+    // Header, 150,000 rows, this one.
+    await expect(compileTraceFile(wrong)).rejects.toThrow(`${wrong}:150002: unknown op "fetch"`);
+    const binary = file(
+      'large-binary.csv.gz',
+      gzipSync(Buffer.concat([Buffer.alloc(1), Buffer.from(text)]), { level: 1 }),
+    );
+    await expect(compileTraceFile(binary)).rejects.toThrow(`${binary}: is binary data, not a text trace`);
+  });
 });
 
 it('says the line of an error in a later read', async () => {
