@@ -8,6 +8,8 @@ import { MASK_WORDS, type PageMask, popcount32 } from './mask.ts';
 
 export class PageTree {
   leaves = 0;
+  /** Leaves that the root would have if none were missing: a power of two. */
+  #span = 1;
   #bits: PageMask = new Int32Array(MASK_WORDS);
   /** Set leaves before each word. */
   readonly #before = new Uint16Array(MASK_WORDS + 1);
@@ -15,6 +17,8 @@ export class PageTree {
   /** Takes `bits` (leaf 0 in bit 0), which must hold nothing at or above `leaves` and stay unchanged during queries. */
   load(bits: PageMask, leaves: number): void {
     this.leaves = leaves;
+    this.#span = 1;
+    while (this.#span < leaves) this.#span *= 2;
     this.#bits = bits;
     for (let w = 0; w < MASK_WORDS; w++) this.#before[w + 1] = this.#before[w] + popcount32(bits[w]);
   }
@@ -30,12 +34,11 @@ export class PageTree {
    * Returns first leaf x 1024 + end leaf (exclusive), or -1 when no node passes.
    */
   densest(leaf: number, percent: number): number {
-    let found = -1;
-    for (let size = 1; ; size *= 2) {
-      const first = leaf - (leaf % size);
+    for (let size = this.#span; size > 0; size >>= 1) {
+      const first = leaf & -size;
       const end = Math.min(first + size, this.leaves);
-      if (this.#count(first, size) * 100 > (end - first) * percent) found = first * 1024 + end;
-      if (first === 0 && size >= this.leaves) return found;
+      if (this.#count(first, size) * 100 > (end - first) * percent) return first * 1024 + end;
     }
+    return -1;
   }
 }
