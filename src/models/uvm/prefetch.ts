@@ -7,6 +7,7 @@ import {
   addRange,
   andMask,
   andNotMask,
+  clearMask,
   copyMask,
   countPages,
   countPagesIn,
@@ -71,7 +72,7 @@ const scratch = newMask();
 /** Moves the mask's pages down by `pages` (negative: up). */
 function shiftDown(mask: PageMask, pages: number): void {
   if (pages === 0) return;
-  scratch.fill(0);
+  clearMask(scratch);
   const words = Math.floor(pages / 32);
   const rest = pages - words * 32;
   for (let w = 0; w < MASK_WORDS; w++) {
@@ -82,18 +83,27 @@ function shiftDown(mask: PageMask, pages: number): void {
   mask.set(scratch);
 }
 
-/** First whole 64 KiB page in first..outer and the end of the last; [0, 0] when there is none. */
-function bigPages(first: number, outer: number): [number, number] {
-  const start = Math.ceil(first / BIG_PAGE_PAGES) * BIG_PAGE_PAGES;
-  const end = Math.floor(outer / BIG_PAGE_PAGES) * BIG_PAGE_PAGES;
-  return end > start ? [start, end] : [0, 0];
-}
-
-/** Fills a part of the tree whole when a page of it faulted and none is thrashing. */
-function grow(request: PrefetchRequest, first: number, outer: number, shift: number): void {
-  if (outer <= first || countPagesIn(request.faulted, first, outer - 1) === 0) return;
-  if (request.thrashing !== null && countPagesIn(request.thrashing, first, outer - 1) > 0) return;
-  addRange(bits, first - shift, outer - 1 - shift);
+/**
+ * Fills the part around each faulted page whole when no page of it is thrashing. Parts are the 64 KiB pages of
+ * bigFirst..bigOuter-1, what lies before them and what lies after; without 64 KiB pages (both 0) all there is.
+ */
+function grow(request: PrefetchRequest, bigFirst: number, bigOuter: number, shift: number): void {
+  const { faulted, thrashing, maxFirst, maxOuter } = request;
+  for (let page = nextPage(faulted, maxFirst); page >= 0 && page < maxOuter; ) {
+    let first = bigOuter === 0 ? maxFirst : bigOuter;
+    let outer = maxOuter;
+    if (page < bigFirst) {
+      first = maxFirst;
+      outer = bigFirst;
+    } else if (page < bigOuter) {
+      first = page - (page % BIG_PAGE_PAGES);
+      outer = first + BIG_PAGE_PAGES;
+    }
+    if (thrashing === null || countPagesIn(thrashing, first, outer - 1) === 0) {
+      addRange(bits, first - shift, outer - 1 - shift);
+    }
+    page = nextPage(faulted, outer);
+  }
 }
 
 /**
@@ -102,8 +112,12 @@ function grow(request: PrefetchRequest, first: number, outer: number, shift: num
  */
 function densityMask(request: PrefetchRequest, threshold: number, out: PageMask): void {
   const { maxFirst, maxOuter } = request;
-  const [bigFirst, bigOuter] = bigPages(maxFirst, maxOuter);
-  const hasBig = bigOuter > 0;
+  // From the first whole 64 KiB page to the end of the last.
+  const bigStart = Math.ceil(maxFirst / BIG_PAGE_PAGES) * BIG_PAGE_PAGES;
+  const bigEnd = Math.floor(maxOuter / BIG_PAGE_PAGES) * BIG_PAGE_PAGES;
+  const hasBig = bigEnd > bigStart;
+  const bigFirst = hasBig ? bigStart : 0;
+  const bigOuter = hasBig ? bigEnd : 0;
   // Ghost leaves before the first page align the tree to 64 KiB.
   const ghosts = hasBig && bigFirst > maxFirst ? BIG_PAGE_PAGES - (bigFirst - maxFirst) : 0;
   const shift = maxFirst - ghosts;
@@ -112,14 +126,7 @@ function densityMask(request: PrefetchRequest, threshold: number, out: PageMask)
   shiftDown(bits, shift);
   // What lies before the permitted part must not count as ghosts.
   removeRange(bits, 0, ghosts - 1);
-  if (!hasBig) {
-    grow(request, maxFirst, maxOuter, shift);
-  } else {
-    grow(request, maxFirst, bigFirst, shift);
-    for (let page = bigFirst; page < bigOuter; page += BIG_PAGE_PAGES)
-      grow(request, page, page + BIG_PAGE_PAGES, shift);
-    grow(request, bigOuter, maxOuter, shift);
-  }
+  grow(request, bigFirst, bigOuter, shift);
   const leaves = maxOuter - maxFirst + ghosts;
   removeAbove(bits, leaves);
   tree.load(bits, leaves);
@@ -159,7 +166,7 @@ function mayPrefetch(request: PrefetchRequest): boolean {
 
 /** Fills `out` with the pages to bring along (never faulted ones). False: no hint, whatever `out` holds. */
 export function prefetchHint(request: PrefetchRequest, settings: PrefetchSettings, out: PageMask): boolean {
-  out.fill(0);
+  clearMask(out);
   if (!settings.enabled) return false;
   const { history, faulted, thrashing } = request;
   if (history.lastProcessor !== request.destination) {
@@ -181,10 +188,9 @@ export function prefetchHint(request: PrefetchRequest, settings: PrefetchSetting
   history.faults = (history.faults + countPages(faulted)) & 0xffff;
   if (history.faults < settings.minFaults || isEmptyMask(out)) return false;
   for (let i = 0; request.groups !== undefined && i < request.groups.length; i += 2) {
-    const [first, outer] = [request.groups[i], request.groups[i + 1]];
-    if (countPagesIn(faulted, first, outer - 1) === 0) {
-      removeRange(out, first, outer - 1);
-    }
+    const first = request.groups[i];
+    const outer = request.groups[i + 1];
+    if (countPagesIn(faulted, first, outer - 1) === 0) removeRange(out, first, outer - 1);
   }
   return !isEmptyMask(out);
 }
@@ -201,7 +207,7 @@ export function prefetchAts(
   settings: PrefetchSettings,
   out: PageMask,
 ): void {
-  out.fill(0);
+  clearMask(out);
   if (!settings.enabled) return;
   copyMask(bits, faulted);
   if (resident !== null) orMask(bits, resident);
