@@ -50,6 +50,8 @@ export type ThrashingHint =
   | { readonly kind: 'throttle'; readonly endNs: number }
   | { readonly kind: 'pin'; readonly residency: number; readonly processors: number };
 
+export const NO_HINT: ThrashingHint = { kind: 'none' };
+
 /** What the detector asks about a page. */
 export interface PageView {
   /** Preferred location of the range, -1 = none. */

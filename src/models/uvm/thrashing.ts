@@ -3,10 +3,11 @@
  * what the driver keeps per VA space; the state of a block hangs on the block. Times are absolute nanoseconds.
  */
 
-import { addPage, forEachPage, hasPage, type PageMask, removePage } from '../../replay/mask.ts';
+import { addPage, clearMask, hasPage, nextPage, type PageMask, removePage } from '../../replay/mask.ts';
 import { decide, LEAVE, THROTTLE } from './thrashing-decide.ts';
 import {
   type BlockThrashing,
+  NO_HINT,
   newPage,
   type PageState,
   type PageView,
@@ -29,7 +30,8 @@ const TIMER_GRANULARITY_NS = 20_000;
 /** Delayed work is rounded up to timer ticks. */
 const TICK_NS = 1_000_000;
 
-const NONE: ThrashingHint = { kind: 'none' };
+/** Pages found thrashing by most events. */
+const NO_PAGES: number[] = [];
 
 interface Pin {
   readonly block: BlockThrashing;
@@ -73,23 +75,24 @@ export class ThrashingDetector {
     now: number,
     prefetch = false,
   ): number[] {
-    if (!this.#settings.enabled) return [];
-    if (!prefetch && block.pages !== null && this.#allPinned(block, first, last)) return [];
+    if (!this.#settings.enabled) return NO_PAGES;
+    if (!prefetch && block.pages !== null && this.#allPinned(block, first, last)) return NO_PAGES;
     return this.#event(block, processor, first, last, now, true);
   }
 
   /** The rights of `processor` on pages first..last were lowered because another one writes. */
   revoked(block: BlockThrashing, processor: number, first: number, last: number, now: number): number[] {
-    if (!this.#settings.enabled) return [];
+    if (!this.#settings.enabled) return NO_PAGES;
     return this.#event(block, processor, first, last, now, false);
   }
 
   /** The user or read duplication moved the pages: that takes precedence, their history goes. */
   reset(block: BlockThrashing, first: number, last: number): void {
     if (block.pages === null) return;
-    forEachPage(block.thrashing, (page) => {
-      if (page >= first && page <= last) this.#resetPage(block, page);
-    });
+    for (let page = nextPage(block.thrashing, first); page >= 0 && page <= last; ) {
+      this.#resetPage(block, page);
+      page = nextPage(block.thrashing, page + 1);
+    }
   }
 
   isPinned(block: BlockThrashing, page: number): boolean {
@@ -114,7 +117,7 @@ export class ThrashingDetector {
     now: number,
     migration: boolean,
   ): number[] {
-    const detected: number[] = [];
+    let detected = NO_PAGES;
     if (block.pages === null) {
       const met = block.lastStamp !== 0 && block.lastProcessor !== processor && now - block.lastStamp <= this.lapseNs;
       if (met) block.pages = new Map();
@@ -123,7 +126,9 @@ export class ThrashingDetector {
       for (let page = first; page <= last; page++) {
         let state = block.pages.get(page);
         if (state === undefined) block.pages.set(page, (state = newPage()));
-        this.#pageEvent(block, state, page, processor, now, migration, detected);
+        if (!this.#pageEvent(block, state, page, processor, now, migration)) continue;
+        if (detected === NO_PAGES) detected = [];
+        detected.push(page);
       }
     }
     block.lastStamp = now;
@@ -131,6 +136,7 @@ export class ThrashingDetector {
     return detected;
   }
 
+  /** True when the page is found thrashing. */
   #pageEvent(
     block: BlockThrashing,
     state: PageState,
@@ -138,26 +144,25 @@ export class ThrashingDetector {
     processor: number,
     now: number,
     migration: boolean,
-    detected: number[],
-  ): void {
+  ): boolean {
     const last = state.stamp;
     const { threshold } = this.#settings;
     state.processors |= 1 << processor;
     state.stamp = cut(now);
-    if (last === 0) return;
+    if (last === 0) return false;
     if (now - last <= this.lapseNs) {
       state.events = Math.min(MAX_EVENTS, state.events + 1);
       if (state.events === threshold && !hasPage(block.thrashing, page)) {
         addPage(block.thrashing, page);
         block.thrashingPages++;
       }
-      if (state.events === threshold) detected.push(page);
       if (state.events >= threshold) block.lastThrashingStamp = now;
       if (migration) state.migrated = true;
       else state.revoked = true;
-    } else if (state.events >= threshold && !state.pinned) {
-      this.#resetPage(block, page);
+      return state.events === threshold;
     }
+    if (state.events >= threshold && !state.pinned) this.#resetPage(block, page);
+    return false;
   }
 
   #resetPage(block: BlockThrashing, page: number): void {
@@ -237,7 +242,7 @@ export class ThrashingDetector {
   /** What to do about a fault of `requester` on the page. */
   hint(block: BlockThrashing, page: number, view: PageView, requester: number, now: number): ThrashingHint {
     const settings = this.#settings;
-    if (!settings.enabled || block.pages === null) return NONE;
+    if (!settings.enabled || block.pages === null) return NO_HINT;
     if (
       block.lastThrashingStamp !== 0 &&
       now - block.lastThrashingStamp > this.#epochNs &&
@@ -246,29 +251,29 @@ export class ThrashingDetector {
     ) {
       block.resets++;
       block.pages = null;
-      block.thrashing.fill(0);
+      clearMask(block.thrashing);
       block.thrashingPages = 0;
       block.lastProcessor = -1;
       block.lastStamp = 0;
       block.lastThrashingStamp = 0;
-      return NONE;
+      return NO_HINT;
     }
     const state = block.pages.get(page);
-    if (state === undefined || state.events < settings.threshold) return NONE;
+    if (state === undefined || state.events < settings.threshold) return NO_HINT;
     if (has(state.throttled, requester)) {
       if (now < state.throttleEnd && requester !== state.favoured) return this.#throttle(state, requester);
       state.throttled &= ~(1 << requester);
       if (state.throttled === 0) state.throttleEnd = 0;
     }
     this.#adjustLapse(now - state.stamp);
-    if (now - state.stamp > this.lapseNs && !state.pinned) return NONE;
+    if (now - state.stamp > this.lapseNs && !state.pinned) return NO_HINT;
     state.processors |= 1 << requester;
     this.#updatePeriod(state, requester, now);
     const pinTo =
       state.pinned && state.revoked && requester !== state.favoured
         ? THROTTLE
         : decide(this.#topology, settings.pinThreshold, state, view, requester);
-    if (pinTo === LEAVE) return NONE;
+    if (pinTo === LEAVE) return NO_HINT;
     if (pinTo === THROTTLE) return this.#throttle(state, requester);
     this.#pin(block, state, page, now, pinTo, view.resident);
     return { kind: 'pin', residency: pinTo, processors: state.processors };
