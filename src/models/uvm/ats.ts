@@ -4,30 +4,38 @@
  * with the prefetch tree without 64 KiB growth.
  */
 
-import { ACCESS, type Access } from '../../replay/faults.ts';
+import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
 import {
   addPage,
   andMask,
   andNotMask,
   BLOCK_PAGES,
+  clearMask,
   copyMask,
   countPages,
-  forEachPage,
-  newMask,
+  isEmptyMask,
+  nextPage,
   orMask,
   PAGE_BYTES,
   type PageMask,
-  rangeMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+  scratchRange,
+  setRange,
 } from '../../replay/mask.ts';
-import { HOST, RIGHTS } from '../../replay/model.ts';
+import { HOST, RIGHTS, type Vma } from '../../replay/model.ts';
+import { QUEUED } from './migrate.ts';
 import { BIG_PAGE_PAGES, prefetchAts } from './prefetch.ts';
 import type { Uvm } from './state.ts';
 
-export type AtsOutcome = 'served' | 'stale' | 'failed';
-
 function isPageable(uvm: Uvm, page: number): boolean {
-  const kind = uvm.core.vmaAt(page)?.allocation.kind;
-  return uvm.ats && (kind === 'system' || kind === 'file');
+  return isPageableVma(uvm, uvm.core.vmaAt(page));
+}
+
+function isPageableVma(uvm: Uvm, vma: Vma | null): vma is Vma {
+  if (vma === null || !uvm.ats) return false;
+  return vma.allocation.kind === 'system' || vma.allocation.kind === 'file';
 }
 
 /** Every processor sees what the one page table holds. Entries are Linux's: devices write none. */
@@ -40,61 +48,63 @@ export function hostFaultAts(uvm: Uvm, page: number, access: Access): 'retry' | 
   if (!isPageable(uvm, page)) return 'failed';
   if (uvm.linux.hostFault(page, access) === 'failed') return 'failed';
   const block = Math.floor(page / BLOCK_PAGES);
-  const mapped = uvm.core.mappedMask(HOST, block, newMask());
-  const seen = uvm.core.mappedMask(1, block, newMask());
+  const mapped = uvm.core.mappedMask(HOST, block, scratchMask());
+  const seen = uvm.core.mappedMask(1, block, scratchMask());
   mapEverywhere(uvm, block, andNotMask(mapped, seen));
   watch(uvm, block);
   return 'retry';
 }
 
-/** One 2 MiB window's faults (all of one window). */
-export function serveAts(
-  uvm: Uvm,
-  device: number,
-  faults: readonly { readonly page: number; readonly access: Access }[],
-): AtsOutcome[] {
-  const { core } = uvm;
-  const outcomes: AtsOutcome[] = [];
-  const byVma = new Map<number, PageMask>();
-  for (const { page, access } of faults) {
-    const needed = access === ACCESS.read ? RIGHTS.read : access === ACCESS.write ? RIGHTS.write : RIGHTS.atomic;
-    const vma = core.vmaAt(page);
-    if (vma === null || !isPageable(uvm, page)) outcomes.push('failed');
-    else if (core.mapping(device, page) >= needed) outcomes.push('stale');
-    else {
-      let mask = byVma.get(vma.firstPage);
-      if (mask === undefined) byVma.set(vma.firstPage, (mask = newMask()));
-      addPage(mask, page % BLOCK_PAGES);
-      outcomes.push('served');
+/**
+ * Faults from..end-1 of the batch, all in one 2 MiB window and in no managed or HMM range, VMA by VMA: pageable memory,
+ * or nothing at all.
+ */
+export function serveAts(uvm: Uvm, device: number, buffer: FaultBuffer, from: number, end: number): void {
+  const { core, batch } = uvm;
+  const faulted = scratchMask();
+  for (let fault = from; fault < end; ) {
+    const vma = core.vmaAt(batch.page[fault]);
+    if (!isPageableVma(uvm, vma)) {
+      batch.fail(buffer, fault++);
+      continue;
     }
-  }
-  for (const [firstPage, faulted] of byVma) {
+    clearMask(faulted);
+    for (; fault < end && batch.page[fault] <= vma.lastPage; fault++) {
+      const page = batch.page[fault];
+      const access = batch.accessOf(fault);
+      const needed = access === ACCESS.read ? RIGHTS.read : access === ACCESS.write ? RIGHTS.write : RIGHTS.atomic;
+      if (core.mapping(device, page) >= needed) {
+        batch.stale(buffer, fault);
+        continue;
+      }
+      addPage(faulted, page % BLOCK_PAGES);
+      batch.serve(buffer, fault);
+    }
+    if (isEmptyMask(faulted)) continue;
     core.count('services');
     core.spend(uvm.costs.blockNs, 'faultService');
-    placeWindow(uvm, device, Math.floor(faults[0].page / BLOCK_PAGES), firstPage, faulted);
+    placeWindow(uvm, device, Math.floor(batch.page[fault - 1] / BLOCK_PAGES), vma, faulted);
   }
-  return outcomes;
 }
 
-function placeWindow(uvm: Uvm, device: number, block: number, vmaFirst: number, faulted: PageMask): void {
+function placeWindow(uvm: Uvm, device: number, block: number, vma: Vma, faulted: PageMask): void {
   const { core } = uvm;
-  const vma = core.vmaAt(vmaFirst)!;
   const base = block * BLOCK_PAGES;
   const first = Math.max(vma.firstPage - base, 0);
   const outer = Math.min(vma.lastPage + 1 - base, BLOCK_PAGES);
-  const wanted = newMask();
-  prefetchAts(faulted, first, outer, core.residentMask(device, block, newMask()), uvm.prefetch, wanted);
+  const wanted = scratchMask();
+  prefetchAts(faulted, first, outer, core.residentMask(device, block, scratchMask()), uvm.prefetch, wanted);
   orMask(wanted, faulted);
   // What the CPU page table holds is left where it is and only reached.
-  const held = core.mappedMask(HOST, block, newMask());
+  const held = core.mappedMask(HOST, block, scratchMask());
   andNotMask(wanted, held);
   core.spend(countPages(wanted) * uvm.costs.pageNs, 'mapping');
   const bytes = countPages(wanted) * PAGE_BYTES;
   // Linux falls back to another node when the preferred one is full.
   const at = vma.allocation.kind === 'system' && core.reserve(device, bytes) ? device : HOST;
   core.beginMigration();
-  core.populate(block, wanted, at, { timing: 'queue' });
-  mapEverywhere(uvm, block, orMask(copyMask(newMask(), wanted), faulted));
+  core.populate(block, wanted, at, QUEUED);
+  mapEverywhere(uvm, block, orMask(copyMask(scratchMask(), wanted), faulted));
   watch(uvm, block);
 }
 
@@ -111,18 +121,18 @@ export function counterAts(uvm: Uvm, device: number, page: number): void {
   const { core } = uvm;
   const block = Math.floor(page / BLOCK_PAGES);
   const first = (page % BLOCK_PAGES) - (page % BIG_PAGE_PAGES);
-  const away = andMask(core.residentMask(HOST, block, newMask()), rangeMask(first, first + BIG_PAGE_PAGES - 1));
-  const own = newMask();
-  forEachPage(away, (p) => {
-    if (isPageable(uvm, block * BLOCK_PAGES + p)) addPage(own, p);
-  });
+  const away = andMask(core.residentMask(HOST, block, scratchMask()), scratchRange(first, first + BIG_PAGE_PAGES - 1));
+  const own = scratchMask();
+  for (let page = nextPage(away, 0); page >= 0; page = nextPage(away, page + 1)) {
+    if (isPageable(uvm, block * BLOCK_PAGES + page)) addPage(own, page);
+  }
   const pages = countPages(own);
   if (pages > 0 && core.reserve(device, pages * PAGE_BYTES)) {
     core.hostShootdown();
     core.tlbInvalidate(device);
     core.spend(pages * uvm.costs.pageNs, 'mapping');
     core.beginMigration();
-    core.move(block, own, device, 'counter', { timing: 'queue' });
+    core.move(block, own, device, 'counter', QUEUED);
     mapEverywhere(uvm, block, own);
   }
   core.armCounter(device, block, uvm.counterThreshold);
@@ -132,18 +142,20 @@ export function counterAts(uvm: Uvm, device: number, page: number): void {
 export function migrateAts(uvm: Uvm, firstPage: number, lastPage: number, target: number): boolean {
   const { core } = uvm;
   for (let page = firstPage; page <= lastPage; page++) if (!isPageable(uvm, page)) return false;
+  const coming = scratchMask();
+  const there = scratchMask();
   for (let block = Math.floor(firstPage / BLOCK_PAGES); block <= Math.floor(lastPage / BLOCK_PAGES); block++) {
     const base = block * BLOCK_PAGES;
-    const mask = rangeMask(Math.max(firstPage - base, 0), Math.min(lastPage - base, BLOCK_PAGES - 1));
-    const coming = andNotMask(copyMask(newMask(), mask), core.residentMask(target, block, newMask()));
+    setRange(coming, Math.max(firstPage - base, 0), Math.min(lastPage - base, BLOCK_PAGES - 1));
+    andNotMask(coming, core.residentMask(target, block, there));
     const pages = countPages(coming);
     if (pages === 0 || (target !== HOST && !core.reserve(target, pages * PAGE_BYTES))) continue;
     freeAts(uvm, block, coming);
     core.spend(uvm.costs.blockNs, 'faultService');
     core.spend(pages * uvm.costs.pageNs, 'mapping');
     core.beginMigration();
-    core.move(block, coming, target, 'hint', { timing: 'queue' });
-    core.populate(block, coming, target, { timing: 'queue' });
+    core.move(block, coming, target, 'hint', QUEUED);
+    core.populate(block, coming, target, QUEUED);
     mapEverywhere(uvm, block, coming);
     watch(uvm, block);
   }
@@ -152,9 +164,11 @@ export function migrateAts(uvm: Uvm, firstPage: number, lastPage: number, target
 
 /** Device memory of pages that leave or are freed. */
 export function freeAts(uvm: Uvm, block: number, mask: PageMask): void {
+  const mark = scratchMark();
+  const here = scratchMask();
   for (let device = 1; device < uvm.core.actors.length; device++) {
-    const here = andMask(uvm.core.residentMask(device, block, newMask()), mask);
-    const bytes = countPages(here) * PAGE_BYTES;
-    if (bytes > 0) uvm.core.release(device, bytes);
+    const pages = countPages(andMask(uvm.core.residentMask(device, block, here), mask));
+    if (pages > 0) uvm.core.release(device, pages * PAGE_BYTES);
   }
+  releaseScratch(mark);
 }

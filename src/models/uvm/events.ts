@@ -2,15 +2,18 @@
 
 import { ACCESS } from '../../replay/faults.ts';
 import {
-  addRange,
   andMask,
   andNotMask,
   BLOCK_PAGES,
-  forEachPage,
   isEmptyMask,
-  newMask,
+  nextPage,
   PAGE_BYTES,
-  rangeMask,
+  type PageMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+  scratchRange,
+  setRange,
 } from '../../replay/mask.ts';
 import { HOST } from '../../replay/model.ts';
 import type { CopyEvent, InvalidateEvent } from '../../trace/compiled.ts';
@@ -18,9 +21,11 @@ import { counterAts } from './ats.ts';
 import { evictRoot, takeMemory } from './evict.ts';
 import { serveHost } from './host.ts';
 import { driverTime, traceTime, unmapFrom } from './mapping.ts';
+import { QUEUED } from './migrate.ts';
 import { BIG_PAGE_PAGES } from './prefetch.ts';
-import { addFault, newService, serveBlock } from './service.ts';
+import { addFault, beginService, carryOut, endService, makeRoom, takeService } from './service.ts';
 import { blockAt, blocksIn, residentOn, type Uvm, type VaBlock } from './state.ts';
+import { NO_HINT } from './thrashing-state.ts';
 import { has, lowest } from './topology.ts';
 
 /**
@@ -36,23 +41,27 @@ export function counter(uvm: Uvm, device: number, number: number, page: number):
   const inBlock = page % BLOCK_PAGES;
   const first = Math.max(inBlock - (inBlock % BIG_PAGE_PAGES), block.first);
   const last = Math.min(inBlock - (inBlock % BIG_PAGE_PAGES) + BIG_PAGE_PAGES, block.outer) - 1;
-  const remote = andMask(uvm.core.mappedMask(device, number, newMask()), rangeMask(first, last));
-  andNotMask(remote, residentOn(uvm, block, device, newMask()));
-  if (!isEmptyMask(remote) && block.range.migratable) {
-    serveBlock(uvm, () => {
-      const service = newService(uvm, block, device, 'counter');
-      forEachPage(remote, (p) => {
-        if (block.thrashing !== null && uvm.detector.isPinned(block.thrashing, p)) return;
-        addFault(uvm, service, p, ACCESS.read, { kind: 'none' });
-      });
-      return service.pages === 0 ? null : service;
-    });
-  }
+  const remote = andMask(uvm.core.mappedMask(device, number, scratchMask()), scratchRange(first, last));
+  andNotMask(remote, residentOn(uvm, block, device, scratchMask()));
+  if (!isEmptyMask(remote) && block.range.migratable) serveRemote(uvm, block, device, remote);
   const left = andNotMask(
-    uvm.core.mappedMask(device, number, newMask()),
-    uvm.core.residentMask(device, number, newMask()),
+    uvm.core.mappedMask(device, number, scratchMask()),
+    uvm.core.residentMask(device, number, scratchMask()),
   );
   if (!isEmptyMask(left)) uvm.core.armCounter(device, number, uvm.counterThreshold);
+}
+
+/** Serves the pages as if they had been read, but for pinned ones. */
+function serveRemote(uvm: Uvm, block: VaBlock, device: number, remote: PageMask): void {
+  const service = takeService(uvm, block, device, 'counter');
+  do {
+    beginService(service);
+    for (let page = nextPage(remote, 0); page >= 0; page = nextPage(remote, page + 1)) {
+      if (block.thrashing !== null && uvm.detector.isPinned(block.thrashing, page)) continue;
+      addFault(uvm, service, page, ACCESS.read, NO_HINT);
+    }
+  } while (service.pages > 0 && !carryOut(uvm, service) && makeRoom(uvm, service));
+  endService(uvm, service);
 }
 
 export const UNPIN_TOKEN = 1;
@@ -61,11 +70,13 @@ export const UNPIN_TOKEN = 1;
 export function unpin(uvm: Uvm): void {
   uvm.detector.unpinDue(driverTime(uvm), (thrashing, page) => {
     const block = uvm.blockOfThrashing.get(thrashing)!;
-    const mask = rangeMask(page, page);
+    const mark = scratchMark();
+    const mask = scratchRange(page, page);
     const resident = uvm.core.residence(block.number * BLOCK_PAGES + page);
     for (let p = 0; p < uvm.topology.processors; p++) {
       if (!has(block.range.accessedBy | resident, p)) unmapFrom(uvm, block, p, mask);
     }
+    releaseScratch(mark);
     uvm.core.note('unpin', lowest(resident), block.number * BLOCK_PAGES + page, PAGE_BYTES);
   });
 }
@@ -83,7 +94,8 @@ export function invalidate(uvm: Uvm, event: InvalidateEvent): void {
     const base = block.number * BLOCK_PAGES;
     const first = Math.max(firstPage - base, block.first);
     const last = Math.min(lastPage - base, block.outer - 1);
-    const mask = addRange(newMask(), first, last);
+    const mark = scratchMark();
+    const mask = scratchRange(first, last);
     if (block.range.kind === 'system') uvm.core.count('notifier.invalidations');
     if (home) {
       for (let page = first; page <= last; page++) {
@@ -91,11 +103,13 @@ export function invalidate(uvm: Uvm, event: InvalidateEvent): void {
       }
     }
     for (let p = 1; p < uvm.topology.processors; p++) unmapFrom(uvm, block, p, mask);
+    releaseScratch(mark);
   }
   if (!uvm.ats) return;
+  const mask = scratchMask();
   for (let number = Math.floor(firstPage / BLOCK_PAGES); number <= Math.floor(lastPage / BLOCK_PAGES); number++) {
     const base = number * BLOCK_PAGES;
-    const mask = rangeMask(Math.max(firstPage - base, 0), Math.min(lastPage - base, BLOCK_PAGES - 1));
+    setRange(mask, Math.max(firstPage - base, 0), Math.min(lastPage - base, BLOCK_PAGES - 1));
     for (let p = 1; p < uvm.topology.processors; p++) uvm.core.unmap(p, number, mask);
   }
 }
@@ -110,7 +124,11 @@ export function copy(uvm: Uvm, event: CopyEvent): void {
   for (let page = event.firstPage; page <= event.lastPage; page++) {
     const from = core.residence(page - shift);
     const source = has(from, HOST) || from === 0 ? HOST : Math.log2(from & -from);
-    if (core.residence(page) === 0) place(uvm, page, event.actor);
+    if (core.residence(page) === 0) {
+      const mark = scratchMark();
+      place(uvm, page, event.actor);
+      releaseScratch(mark);
+    }
     const at = core.residence(page);
     const destination = has(at, HOST) || at === 0 ? HOST : Math.log2(at & -at);
     let last = page;
@@ -136,7 +154,7 @@ function place(uvm: Uvm, page: number, actor: number): void {
     return;
   }
   const to = block.range.preferred >= 0 ? block.range.preferred : actor;
-  const mask = rangeMask(page - block.number * BLOCK_PAGES, page - block.number * BLOCK_PAGES);
+  const mask = scratchRange(page - block.number * BLOCK_PAGES, page - block.number * BLOCK_PAGES);
   while (to !== HOST && !takeMemory(uvm, block, to, mask)) if (!evictRoot(uvm, to)) return;
-  uvm.core.populate(block.number, mask, to, { timing: 'queue' });
+  uvm.core.populate(block.number, mask, to, QUEUED);
 }

@@ -3,12 +3,22 @@
  * replay.
  */
 
-import type { Access, FaultBuffer } from '../../replay/faults.ts';
-import { BLOCK_PAGES } from '../../replay/mask.ts';
+import type { FaultBuffer } from '../../replay/faults.ts';
+import { BLOCK_PAGES, releaseScratch, scratchMark } from '../../replay/mask.ts';
 import { serveAts } from './ats.ts';
 import { traceTime } from './mapping.ts';
 import { makePresent } from './pageable.ts';
-import { addFault, askDetector, authorised, newService, type Service, serveBlock } from './service.ts';
+import {
+  addFault,
+  askDetector,
+  authorised,
+  beginService,
+  carryOut,
+  endService,
+  makeRoom,
+  type Service,
+  takeService,
+} from './service.ts';
 import { blockAt, type Uvm, type VaBlock } from './state.ts';
 
 /** Above this share of duplicates a flush reads PUT from the GPU again (uvm_perf_fault_replay_update_put_ratio). */
@@ -17,34 +27,25 @@ const UPDATE_PUT_PER_CENT = 50;
 /** A throttled processor asks again just after the period: at its very end it would still be refused. */
 export const AFTER_PERIOD_NS = 1000;
 
-/** One page of a batch: the strongest entry is served, the others are its duplicates. */
-interface PageFault {
-  readonly page: number;
-  readonly access: Access;
-  /** Entries first..end-1 of the sorted batch. */
-  readonly first: number;
-  readonly end: number;
-}
-
 export function serveBatch(uvm: Uvm, device: number, buffer: FaultBuffer): void {
-  const { core, costs } = uvm;
+  const { core, costs, batch } = uvm;
   const fetched = Math.min(uvm.batchCount, buffer.count);
   core.spend(costs.batchNs + fetched * (costs.fetchFaultNs + costs.sortFaultNs), 'faultService');
-  const order = sorted(buffer, fetched);
-  const faults = merged(buffer, order);
+  batch.load(buffer, fetched);
 
-  for (let i = 0; i < faults.length; ) {
-    const block = blockAt(uvm, faults[i].page);
-    const number = Math.floor(faults[i].page / BLOCK_PAGES);
+  for (let i = 0; i < batch.count; ) {
+    const block = blockAt(uvm, batch.page[i]);
+    const number = Math.floor(batch.page[i] / BLOCK_PAGES);
     let end = i + 1;
-    while (end < faults.length && sameBlock(uvm, block, number, faults[end].page)) end++;
-    const ours = faults.slice(i, end);
-    if (block !== null) serveFaultsOfBlock(uvm, device, buffer, order, block, ours);
-    else serveElsewhere(uvm, device, buffer, order, ours);
+    while (end < batch.count && sameBlock(uvm, block, number, batch.page[end])) end++;
+    const mark = scratchMark();
+    if (block !== null) serveFaultsOfBlock(uvm, device, buffer, block, i, end);
+    else serveAts(uvm, device, buffer, i, end);
+    releaseScratch(mark);
     if (uvm.replayPolicy === 'block') replay(uvm);
     i = end;
   }
-  finishBatch(uvm, buffer, fetched, fetched - faults.length);
+  finishBatch(uvm, buffer, fetched, fetched - batch.count);
 }
 
 function sameBlock(uvm: Uvm, block: VaBlock | null, number: number, page: number): boolean {
@@ -52,95 +53,60 @@ function sameBlock(uvm: Uvm, block: VaBlock | null, number: number, page: number
   return block === null ? blockAt(uvm, page) === null : page % BLOCK_PAGES < block.outer;
 }
 
-/** Entries by address, then strongest first, then age. */
-function sorted(buffer: FaultBuffer, fetched: number): number[] {
-  const order: number[] = [];
-  for (let i = 0; i < fetched; i++) order.push(i);
-  const { page, access } = buffer;
-  return order.sort((a, b) => page[a] - page[b] || access[b] - access[a] || a - b);
-}
-
-function merged(buffer: FaultBuffer, order: readonly number[]): PageFault[] {
-  const faults: PageFault[] = [];
-  for (let first = 0; first < order.length; ) {
-    const entry = order[first];
-    const page = buffer.page[entry];
-    let end = first + 1;
-    while (end < order.length && buffer.page[order[end]] === page) end++;
-    faults.push({ page, access: buffer.access[entry] as Access, first, end });
-    first = end;
-  }
-  return faults;
-}
-
-function markDuplicates(buffer: FaultBuffer, order: readonly number[], fault: PageFault): void {
-  for (let k = fault.first + 1; k < fault.end; k++) buffer.duplicate(order[k]);
-}
-
+/** Serves faults from..end-1 of the batch, all of one block, again from the start after each eviction. */
 function serveFaultsOfBlock(
   uvm: Uvm,
   device: number,
   buffer: FaultBuffer,
-  order: readonly number[],
   block: VaBlock,
-  faults: readonly PageFault[],
+  from: number,
+  end: number,
 ): void {
-  const base = block.number * BLOCK_PAGES;
+  const { batch } = uvm;
+  const service = takeService(uvm, block, device, 'deviceFault');
   let counted = false;
-  const served = new Set<PageFault>();
-  const enough = serveBlock(uvm, () => {
-    const service: Service = newService(uvm, block, device, 'deviceFault');
-    served.clear();
-    uvm.core.spend(faults.length * uvm.costs.faultNs, 'faultService');
-    for (const fault of faults) {
-      const page = fault.page - base;
-      if (authorised(uvm, block, device, page, fault.access)) {
-        buffer.stale(order[fault.first]);
-        markDuplicates(buffer, order, fault);
-        continue;
-      }
-      const hint = askDetector(uvm, block, page, device);
-      if (hint.kind === 'throttle') {
-        // Every waiting touch of the page is put off, so that none is fetched over and over meanwhile.
-        const wakeNs = Math.max(traceTime(hint.endNs), uvm.core.now()) + AFTER_PERIOD_NS;
-        for (let k = fault.first; k < fault.end; k++) buffer.defer(order[k], wakeNs);
-        continue;
-      }
-      if (block.range.kind === 'system' && !makePresent(uvm, block, fault.page, fault.access)) {
-        buffer.fail(order[fault.first]);
-        markDuplicates(buffer, order, fault);
-        continue;
-      }
-      addFault(uvm, service, page, fault.access, hint);
-      served.add(fault);
-    }
-    if (service.pages === 0) return null;
+  let enough = true;
+  do {
+    beginService(service);
+    collectFaults(uvm, buffer, service, from, end);
+    if (service.pages === 0) break;
     if (!counted) uvm.core.count('services');
     counted = true;
-    return service;
-  });
-  for (const fault of served) {
-    if (enough) buffer.serve(order[fault.first]);
-    else buffer.fail(order[fault.first]);
-    markDuplicates(buffer, order, fault);
+    enough = carryOut(uvm, service);
+  } while (!enough && makeRoom(uvm, service));
+  for (let fault = from; fault < end; fault++) {
+    if (batch.inService[fault] === 0) continue;
+    if (enough) batch.serve(buffer, fault);
+    else batch.fail(buffer, fault);
   }
+  endService(uvm, service);
 }
 
-/** Memory that is in no managed or HMM range: pageable under address translation services, or nothing at all. */
-function serveElsewhere(
-  uvm: Uvm,
-  device: number,
-  buffer: FaultBuffer,
-  order: readonly number[],
-  faults: readonly PageFault[],
-): void {
-  const wanted = faults.map(({ page, access }) => ({ page, access }));
-  const outcomes = serveAts(uvm, device, wanted);
-  for (const [i, fault] of faults.entries()) {
-    if (outcomes[i] === 'served') buffer.serve(order[fault.first]);
-    else if (outcomes[i] === 'stale') buffer.stale(order[fault.first]);
-    else buffer.fail(order[fault.first]);
-    markDuplicates(buffer, order, fault);
+/** Looks at each fault: found valid, put off, or part of the service. */
+function collectFaults(uvm: Uvm, buffer: FaultBuffer, service: Service, from: number, end: number): void {
+  const { batch } = uvm;
+  const { block, processor } = service;
+  const base = block.number * BLOCK_PAGES;
+  uvm.core.spend((end - from) * uvm.costs.faultNs, 'faultService');
+  for (let fault = from; fault < end; fault++) {
+    const page = batch.page[fault] - base;
+    const access = batch.accessOf(fault);
+    batch.inService[fault] = 0;
+    if (authorised(uvm, block, processor, page, access)) {
+      batch.stale(buffer, fault);
+      continue;
+    }
+    const hint = askDetector(uvm, block, page, processor);
+    if (hint.kind === 'throttle') {
+      batch.defer(buffer, fault, Math.max(traceTime(hint.endNs), uvm.core.now()) + AFTER_PERIOD_NS);
+      continue;
+    }
+    if (block.range.kind === 'system' && !makePresent(uvm, block, batch.page[fault], access)) {
+      batch.fail(buffer, fault);
+      continue;
+    }
+    addFault(uvm, service, page, access, hint);
+    batch.inService[fault] = 1;
   }
 }
 

@@ -1,14 +1,18 @@
 /** What a program says about its memory: cudaMemPrefetchAsync (uvm_migrate.c), cudaMemAdvise (uvm_policy.c), discard. */
 
 import {
-  addRange,
   andMask,
   andNotMask,
   BLOCK_PAGES,
   copyMask,
+  hasPage,
   isEmptyMask,
-  newMask,
+  orMask,
   type PageMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+  scratchRange,
 } from '../../replay/mask.ts';
 import { type HintOutcome, HOST, RIGHTS } from '../../replay/model.ts';
 import type { AdviseEvent, PrefetchEvent } from '../../trace/compiled.ts';
@@ -38,7 +42,9 @@ function forEachBlockOf(uvm: Uvm, first: number, last: number, visit: (block: Va
     const block = blockAt(uvm, page)!;
     const base = block.number * BLOCK_PAGES;
     const outer = Math.min(last + 1 - base, block.outer);
-    visit(block, addRange(newMask(), page - base, outer - 1));
+    const mark = scratchMark();
+    visit(block, scratchRange(page - base, outer - 1));
+    releaseScratch(mark);
     page = base + outer;
   }
 }
@@ -64,14 +70,13 @@ export function prefetch(uvm: Uvm, event: PrefetchEvent): HintOutcome {
 
 /** Pages that nobody has mapped get all rights; copies may only be read (block_migrate_add_mappings). */
 function mapMigrated(uvm: Uvm, block: VaBlock, target: number, mask: PageMask): void {
-  const arrived = andMask(residentOn(uvm, block, target, newMask()), mask);
-  const copies = andMask(duplicatedMask(uvm, block), arrived);
+  const arrived = andMask(residentOn(uvm, block, target, scratchMask()), mask);
+  const copies = andMask(duplicatedMask(uvm, block, scratchMask()), arrived);
   const alone = andNotMask(arrived, copies);
   if (!isEmptyMask(copies)) mapPages(uvm, block, target, copies, RIGHTS.read);
   if (isEmptyMask(alone)) return;
   mapPages(uvm, block, target, alone, block.range.readDuplicate ? RIGHTS.read : RIGHTS.atomic);
-  const rights = { read: newMask(), write: newMask(), atomic: alone };
-  mapOthers(uvm, block, target, target, rights, null);
+  mapOthers(uvm, block, target, target, scratchMask(), scratchMask(), alone, null);
 }
 
 export function advise(uvm: Uvm, event: AdviseEvent): HintOutcome {
@@ -101,24 +106,26 @@ function setAccessedBy(uvm: Uvm, range: Range, processor: number, on: boolean): 
   range.accessedBy |= 1 << processor;
   if (range.readDuplicate) return;
   for (const block of blocksIn(uvm, range.first, range.last)) {
-    const duplicated = duplicatedMask(uvm, block);
+    const mark = scratchMark();
+    const duplicated = duplicatedMask(uvm, block, scratchMask());
     forEachProcessor(uvm.topology.canAccess[processor], (home) => {
-      const there = andNotMask(residentOn(uvm, block, home, newMask()), duplicated);
+      const there = andNotMask(residentOn(uvm, block, home, scratchMask()), duplicated);
       if (isEmptyMask(there)) return;
       // uvm_va_block_page_compute_highest_permission: who holds atomics without native support allows reading only.
-      const exclusive = newMask();
+      const exclusive = scratchMask();
       const native = uvm.topology.nativeAtomics[home];
-      const mapped = newMask();
+      const mapped = scratchMask();
       for (let p = 0; p < uvm.topology.processors; p++) {
         if (p === processor || has(native, p)) continue;
         uvm.core.mappedMask(p, block.number, mapped, RIGHTS.atomic);
-        for (let w = 0; w < mapped.length; w++) exclusive[w] |= mapped[w];
+        orMask(exclusive, mapped);
       }
       mapPages(uvm, block, processor, andMask(exclusive, there), RIGHTS.read);
-      const free = andNotMask(copyMask(newMask(), there), exclusive);
+      const free = andNotMask(copyMask(scratchMask(), there), exclusive);
       mapPages(uvm, block, processor, free, has(native, processor) ? RIGHTS.atomic : RIGHTS.write);
       countRemote(uvm, block, processor, home);
     });
+    releaseScratch(mark);
   }
 }
 
@@ -127,27 +134,30 @@ function setReadDuplicate(uvm: Uvm, range: Range, on: boolean): void {
   if (range.readDuplicate === on || range.kind === 'system') return;
   range.readDuplicate = on;
   for (const block of blocksIn(uvm, range.first, range.last)) {
-    if (on) {
-      reduceToReaders(uvm, block);
-      continue;
-    }
-    const places = [range.preferred, HOST, ...uvm.memory.keys()].filter((p) => p >= 0);
-    for (const keep of places) {
-      const kept = andMask(residentOn(uvm, block, keep, newMask()), duplicatedMask(uvm, block));
-      if (isEmptyMask(kept)) continue;
-      unmapFromAll(uvm, block, kept, keep);
-      uvm.core.move(block.number, kept, keep, 'hint');
-      noteResidence(uvm, block, keep);
-    }
+    const mark = scratchMark();
+    if (on) reduceToReaders(uvm, block);
+    else keepOneCopy(uvm, block);
+    releaseScratch(mark);
+  }
+}
+
+function keepOneCopy(uvm: Uvm, block: VaBlock): void {
+  const places = [block.range.preferred, HOST, ...uvm.memory.keys()].filter((p) => p >= 0);
+  for (const keep of places) {
+    const kept = andMask(residentOn(uvm, block, keep, scratchMask()), duplicatedMask(uvm, block, scratchMask()));
+    if (isEmptyMask(kept)) continue;
+    unmapFromAll(uvm, block, kept, keep);
+    uvm.core.move(block.number, kept, keep, 'hint');
+    noteResidence(uvm, block, keep);
   }
 }
 
 /** Entering read duplication: who holds the page may only read it, and remote mappings go. */
 function reduceToReaders(uvm: Uvm, block: VaBlock): void {
   for (let p = 0; p < uvm.topology.processors; p++) {
-    const mapped = uvm.core.mappedMask(p, block.number, newMask());
-    const local = residentOn(uvm, block, p, newMask());
-    const writable = andMask(uvm.core.mappedMask(p, block.number, newMask(), RIGHTS.write), local);
+    const mapped = uvm.core.mappedMask(p, block.number, scratchMask());
+    const local = residentOn(uvm, block, p, scratchMask());
+    const writable = andMask(uvm.core.mappedMask(p, block.number, scratchMask(), RIGHTS.write), local);
     if (!isEmptyMask(writable)) {
       uvm.core.map(p, block.number, writable, RIGHTS.read, p === HOST ? 0 : 1);
       if (p === HOST) uvm.core.hostShootdown();
@@ -166,7 +176,7 @@ function discard(uvm: Uvm, block: VaBlock, mask: PageMask): void {
   if (block.range.kind === 'system') {
     const base = block.number * BLOCK_PAGES;
     for (let page = 0; page < BLOCK_PAGES; page++) {
-      if ((mask[page >> 5] & (1 << (page & 31))) !== 0) uvm.linux.dontNeed(base + page, base + page);
+      if (hasPage(mask, page)) uvm.linux.dontNeed(base + page, base + page);
     }
     return;
   }
@@ -175,6 +185,6 @@ function discard(uvm: Uvm, block: VaBlock, mask: PageMask): void {
   for (let device = 1; device < uvm.topology.processors; device++) {
     const chunk = block.chunks[device].get(0);
     if (chunk === undefined || chunk.pages !== BLOCK_PAGES) continue;
-    if (isEmptyMask(residentOn(uvm, block, device, newMask()))) uvm.memory[device].markDiscarded(chunk.root);
+    if (isEmptyMask(residentOn(uvm, block, device, scratchMask()))) uvm.memory[device].markDiscarded(chunk.root);
   }
 }

@@ -8,6 +8,7 @@ import { IntervalSet } from '../../replay/interval-set.ts';
 import { createLinuxMm } from '../../replay/linux-mm.ts';
 import { BLOCK_BYTES } from '../../replay/mask.ts';
 import { type Core, defineModel, type ModelHooks, type ParameterValue } from '../../replay/model.ts';
+import { FaultBatch } from './batch.ts';
 import { copy, counter, invalidate, schedule, unpin } from './events.ts';
 import { serveBatch } from './faults.ts';
 import { advise, prefetch } from './hints.ts';
@@ -91,6 +92,8 @@ function makeDriver(core: Core, values: Readonly<Record<string, ParameterValue>>
     blockOfThrashing: new Map(),
     explicit: new Map(),
     memory: core.actors.map((_, device) => new GpuMemory(core, device)),
+    batch: new FaultBatch(),
+    idleServices: [],
   };
   const comeHome = (page: number): boolean => {
     const block = blockAt(uvm, page);

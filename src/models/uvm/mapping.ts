@@ -3,22 +3,27 @@
 import {
   andMask,
   andNotMask,
+  clearMask,
   copyMask,
   countPages,
-  countPagesIn,
-  forEachPage,
-  forEachRun,
+  countRuns,
+  endOfRun,
+  hasPage,
   isEmptyMask,
-  newMask,
+  nextPage,
   orMask,
   type PageMask,
-  rangeMask,
+  popcount32,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+  setRange,
 } from '../../replay/mask.ts';
 import { HOST, RIGHTS, type Rights } from '../../replay/model.ts';
 import { BIG_PAGE_PAGES } from './prefetch.ts';
 import { clip, isFullSize, type Uvm, type VaBlock } from './state.ts';
 import { newBlockThrashing } from './thrashing-state.ts';
-import { forEachProcessor, has } from './topology.ts';
+import { has, lowest } from './topology.ts';
 
 /** The CPU's page table knows no atomic right: write implies it. */
 export function asStored(processor: number, rights: Rights): Rights {
@@ -29,80 +34,86 @@ export function asStored(processor: number, rights: Rights): Rights {
 function entriesFor(block: VaBlock, mask: PageMask, mapped: PageMask): number {
   if (isFullSize(block) && countPages(mapped) === 512) return 1;
   let entries = 0;
-  for (let page = 0; page < 512; page += BIG_PAGE_PAGES) {
-    const pages = countPagesIn(mask, page, page + BIG_PAGE_PAGES - 1);
-    if (pages === 0) continue;
-    entries += countPagesIn(mapped, page, page + BIG_PAGE_PAGES - 1) === BIG_PAGE_PAGES ? 1 : pages;
+  for (let w = 0; w < mask.length; w++) {
+    if (mask[w] === 0) continue;
+    entries += entriesForBigPage(mask[w] & BIG_PAGE, mapped[w] & BIG_PAGE);
+    entries += entriesForBigPage(mask[w] >>> BIG_PAGE_PAGES, mapped[w] >>> BIG_PAGE_PAGES);
   }
   return entries;
+}
+
+/** A word of a mask is two 64 KiB pages. */
+const BIG_PAGE = (1 << BIG_PAGE_PAGES) - 1;
+
+function entriesForBigPage(pages: number, mapped: number): number {
+  if (pages === 0) return 0;
+  return mapped === BIG_PAGE ? 1 : popcount32(pages);
 }
 
 /** Maps those pages of the mask that have less than `rights`. Returns how many. */
 export function mapPages(uvm: Uvm, block: VaBlock, processor: number, mask: PageMask, rights: Rights): number {
   const { core } = uvm;
   const stored = asStored(processor, rights);
-  const enough = core.mappedMask(processor, block.number, newMask(), stored);
-  const fresh = andNotMask(copyMask(newMask(), mask), enough);
-  if (isEmptyMask(fresh)) return 0;
+  const enough = core.mappedMask(processor, block.number, scratchMask(), stored);
+  const fresh = andNotMask(copyMask(scratchMask(), mask), enough);
+  const pages = countPages(fresh);
+  if (pages === 0) return 0;
   core.map(processor, block.number, fresh, stored, entriesFor(block, fresh, clip(block, orMask(enough, fresh))));
-  return countPages(fresh);
+  return pages;
 }
 
 /** Takes the pages from one processor's page table, with its flush. */
 export function unmapFrom(uvm: Uvm, block: VaBlock, processor: number, mask: PageMask): void {
   const { core } = uvm;
-  const mapped = andMask(core.mappedMask(processor, block.number, newMask()), mask);
-  if (isEmptyMask(mapped)) return;
-  core.unmap(processor, block.number, mapped);
-  if (processor === HOST) forEachRun(mapped, () => core.hostShootdown());
-  else core.tlbInvalidate(processor);
+  const mark = scratchMark();
+  const mapped = andMask(core.mappedMask(processor, block.number, scratchMask()), mask);
+  if (!isEmptyMask(mapped)) {
+    core.unmap(processor, block.number, mapped);
+    if (processor !== HOST) core.tlbInvalidate(processor);
+    else for (let runs = countRuns(mapped); runs > 0; runs--) core.hostShootdown();
+  }
+  releaseScratch(mark);
 }
 
 export function unmapFromAll(uvm: Uvm, block: VaBlock, mask: PageMask, except = -1): void {
   for (let p = 0; p < uvm.topology.processors; p++) if (p !== except) unmapFrom(uvm, block, p, mask);
 }
 
-/** Pages that are resident in more than one place. */
-export function duplicatedMask(uvm: Uvm, block: VaBlock): PageMask {
-  const once = newMask();
-  const twice = newMask();
-  const here = newMask();
+/** Fills `out` with the pages that are resident in more than one place. */
+export function duplicatedMask(uvm: Uvm, block: VaBlock, out: PageMask): PageMask {
+  const mark = scratchMark();
+  const once = scratchMask();
+  const here = scratchMask();
+  clearMask(out);
   for (let p = 0; p < uvm.topology.processors; p++) {
     uvm.core.residentMask(p, block.number, here);
     for (let w = 0; w < here.length; w++) {
-      twice[w] |= once[w] & here[w];
+      out[w] |= once[w] & here[w];
       once[w] |= here[w];
     }
   }
-  return clip(block, twice);
-}
-
-export interface Rightsizing {
-  readonly read: PageMask;
-  readonly write: PageMask;
-  readonly atomic: PageMask;
+  releaseScratch(mark);
+  return clip(block, out);
 }
 
 /**
  * compute_new_permission for all pages at once: a read is promoted to read-write where that takes nothing from another
- * processor and the page may not be duplicated; with native atomics read-write is read-write-atomic.
+ * processor and the page may not be duplicated; with native atomics read-write is read-write-atomic. The masks hold
+ * the pages by strongest access before, by right to give after.
  */
 export function newRights(
   uvm: Uvm,
   block: VaBlock,
   processor: number,
   destination: number,
-  readers: PageMask,
-  writers: PageMask,
-  atomics: PageMask,
-): Rightsizing {
+  read: PageMask,
+  write: PageMask,
+  atomic: PageMask,
+): void {
   const native = uvm.topology.nativeAtomics[destination];
-  const read = copyMask(newMask(), readers);
-  const write = copyMask(newMask(), writers);
-  const atomic = copyMask(newMask(), atomics);
-  if (!block.range.readDuplicate) {
-    const blocked = duplicatedMask(uvm, block);
-    const mapped = newMask();
+  if (!block.range.readDuplicate && !isEmptyMask(read)) {
+    const blocked = duplicatedMask(uvm, block, scratchMask());
+    const mapped = scratchMask();
     for (let p = 0; p < uvm.topology.processors; p++) {
       if (!has(native, p)) orMask(blocked, uvm.core.mappedMask(p, block.number, mapped, RIGHTS.atomic));
     }
@@ -111,9 +122,8 @@ export function newRights(
   }
   if (has(native, processor)) {
     orMask(atomic, write);
-    write.fill(0);
+    clearMask(write);
   }
-  return { read, write, atomic };
 }
 
 /** Lowers the rights of others on pages that stayed where they were and are now written by `processor`. */
@@ -130,13 +140,17 @@ export function revokeOthers(
   const revoked = processor !== HOST && rights === RIGHTS.atomic ? RIGHTS.write : RIGHTS.atomic;
   for (let p = 0; p < uvm.topology.processors; p++) {
     if (p === processor || has(spared, p) || (p === HOST && revoked === RIGHTS.atomic)) continue;
-    const pages = andMask(uvm.core.mappedMask(p, block.number, newMask(), revoked), stayed);
+    const pages = andMask(uvm.core.mappedMask(p, block.number, scratchMask(), revoked), stayed);
     if (isEmptyMask(pages)) continue;
     uvm.core.map(p, block.number, pages, revoked === RIGHTS.atomic ? RIGHTS.write : RIGHTS.read, countPages(pages));
     if (p === HOST) uvm.core.hostShootdown();
     else uvm.core.tlbInvalidate(p);
     const thrashing = (block.thrashing ??= trackThrashing(uvm, block));
-    forEachRun(pages, (first, last) => uvm.detector.revoked(thrashing, p, first, last, driverTime(uvm)));
+    for (let first = nextPage(pages, 0); first >= 0; ) {
+      const last = endOfRun(pages, first);
+      uvm.detector.revoked(thrashing, p, first, last, driverTime(uvm));
+      first = nextPage(pages, last + 1);
+    }
   }
 }
 
@@ -157,35 +171,46 @@ export function traceTime(driverNs: number): number {
   return driverNs - UPTIME_NS;
 }
 
-/** After a migration: processors of accessed_by, and those that fight over a pinned page, get mappings too. */
+/**
+ * After a migration: processors of accessed_by, and those that fight over a pinned page, get mappings too. The masks hold
+ * the pages by the right that `processor` got; what they hold afterwards is of no use.
+ */
 export function mapOthers(
   uvm: Uvm,
   block: VaBlock,
   processor: number,
   destination: number,
-  rights: Rightsizing,
+  read: PageMask,
+  write: PageMask,
+  atomic: PageMask,
   pinned: PageMask | null,
 ): void {
   const { range } = block;
   if (range.readDuplicate || (range.accessedBy === 0 && pinned === null)) return;
-  const duplicated = duplicatedMask(uvm, block);
-  for (const [mask, right] of [
-    [rights.read, RIGHTS.read],
-    [rights.write, RIGHTS.write],
-    [rights.atomic, RIGHTS.atomic],
-  ] as const) {
-    const rest = andNotMask(copyMask(newMask(), mask), duplicated);
-    if (isEmptyMask(rest)) continue;
-    if (pinned !== null) {
-      const ours = andMask(copyMask(newMask(), rest), pinned);
-      forEachPage(ours, (page) => {
-        const fighting = uvm.detector.processorsOf(block.thrashing!, page);
-        mapGroup(uvm, block, processor, destination, range.accessedBy | fighting, rangeMask(page, page), right);
-      });
-      andNotMask(rest, pinned);
-    }
-    if (!isEmptyMask(rest)) mapGroup(uvm, block, processor, destination, range.accessedBy, rest, right);
+  const duplicated = duplicatedMask(uvm, block, scratchMask());
+  mapOthersWith(uvm, block, processor, destination, andNotMask(read, duplicated), RIGHTS.read, pinned);
+  mapOthersWith(uvm, block, processor, destination, andNotMask(write, duplicated), RIGHTS.write, pinned);
+  mapOthersWith(uvm, block, processor, destination, andNotMask(atomic, duplicated), RIGHTS.atomic, pinned);
+}
+
+function mapOthersWith(
+  uvm: Uvm,
+  block: VaBlock,
+  processor: number,
+  destination: number,
+  pages: PageMask,
+  right: Rights,
+  pinned: PageMask | null,
+): void {
+  const { range } = block;
+  const one = scratchMask();
+  for (let page = nextPage(pages, 0); pinned !== null && page >= 0; page = nextPage(pages, page + 1)) {
+    if (!hasPage(pinned, page)) continue;
+    const fighting = uvm.detector.processorsOf(block.thrashing!, page);
+    mapGroup(uvm, block, processor, destination, range.accessedBy | fighting, setRange(one, page, page), right);
   }
+  if (pinned !== null) andNotMask(pages, pinned);
+  if (!isEmptyMask(pages)) mapGroup(uvm, block, processor, destination, range.accessedBy, pages, right);
 }
 
 function mapGroup(
@@ -202,7 +227,8 @@ function mapGroup(
   let others = wanted & topology.accessibleFrom[destination] & ~(1 << processor);
   if (preferred >= 0 && preferred !== destination) others &= ~(1 << preferred);
   const native = topology.nativeAtomics[destination];
-  forEachProcessor(others, (p) => {
+  for (let rest = others; rest !== 0; rest &= rest - 1) {
+    const p = lowest(rest);
     let given: Rights = right;
     if (right === RIGHTS.atomic) {
       if (has(native, processor)) given = has(native, p) ? RIGHTS.atomic : RIGHTS.write;
@@ -210,7 +236,7 @@ function mapGroup(
     }
     mapPages(uvm, block, p, mask, given);
     countRemote(uvm, block, p, destination);
-  });
+  }
 }
 
 /** A GPU that now reaches another memory is watched by its access counters where these are on. */

@@ -3,29 +3,11 @@
  * shorter ones. Root chunks stand in the lists from which victims are taken; nothing here moves data.
  */
 
-import { BufferList } from '../../replay/buffer-list.ts';
 import { addRange, BLOCK_BYTES, BLOCK_PAGES, countPagesIn, newMask, removeRange } from '../../replay/mask.ts';
 import type { Core } from '../../replay/model.ts';
 import { BIG_PAGE_PAGES } from './prefetch.ts';
+import { type Chunk, type RootChunk, RootChunkList } from './root-chunks.ts';
 import type { VaBlock } from './state.ts';
-
-export interface Chunk {
-  readonly root: RootChunk;
-  /** First 4 KiB of the root chunk that belongs to this chunk, and how many. */
-  readonly unit: number;
-  readonly pages: number;
-  readonly block: VaBlock;
-  /** First page of the block behind which it lies. */
-  readonly start: number;
-}
-
-export interface RootChunk {
-  readonly device: number;
-  /** 4 KiB units in use. */
-  readonly units: Int32Array;
-  usedUnits: number;
-  readonly chunks: Set<Chunk>;
-}
 
 /** First page and length of the chunk that lies behind a page: blocks are cut to the largest aligned sizes. */
 export function chunkSpan(block: VaBlock, page: number): { start: number; pages: number } {
@@ -39,11 +21,13 @@ export function chunkSpan(block: VaBlock, page: number): { start: number; pages:
 export class GpuMemory {
   readonly #core: Core;
   readonly #device: number;
-  readonly #used = new BufferList<RootChunk>();
-  readonly #unused = new BufferList<RootChunk>();
-  readonly #discarded = new BufferList<RootChunk>();
+  readonly #used = new RootChunkList();
+  readonly #unused = new RootChunkList();
+  readonly #discarded = new RootChunkList();
   /** Split root chunks with room left. */
   readonly #partial = new Set<RootChunk>();
+  /** Root chunks that are free memory, for their next use. */
+  readonly #free: RootChunk[] = [];
 
   constructor(core: Core, device: number) {
     this.#core = core;
@@ -60,7 +44,7 @@ export class GpuMemory {
     if (root.usedUnits === BLOCK_PAGES) this.#partial.delete(root);
     else this.#partial.add(root);
     const chunk: Chunk = { root, unit, pages, block, start };
-    root.chunks.add(chunk);
+    root.chunks.push(chunk);
     block.chunks[this.#device].set(start, chunk);
     this.markUsed(root);
     return chunk;
@@ -74,13 +58,15 @@ export class GpuMemory {
 
   #newRoot(): RootChunk | null {
     if (!this.#core.reserve(this.#device, BLOCK_BYTES)) return null;
-    return { device: this.#device, units: newMask(), usedUnits: 0, chunks: new Set() };
+    const root = this.#free.pop();
+    if (root !== undefined) return root;
+    return { device: this.#device, units: newMask(), usedUnits: 0, chunks: [], list: null, older: null, newer: null };
   }
 
   /** Gives a chunk back; an empty root chunk is memory again. */
   free(chunk: Chunk): void {
     const { root } = chunk;
-    root.chunks.delete(chunk);
+    removeFrom(root.chunks, chunk);
     chunk.block.chunks[this.#device].delete(chunk.start);
     removeRange(root.units, chunk.unit, chunk.unit + chunk.pages - 1);
     root.usedUnits -= chunk.pages;
@@ -88,49 +74,48 @@ export class GpuMemory {
       this.#partial.add(root);
       return;
     }
-    for (const list of [this.#used, this.#unused, this.#discarded]) list.remove(root);
+    root.list?.remove(root);
     this.#partial.delete(root);
+    this.#free.push(root);
     this.#core.release(this.#device, BLOCK_BYTES);
   }
 
   /** A block that was cut keeps its memory in place: `chunk` gives way to chunks of the pieces. */
   replace(chunk: Chunk, block: VaBlock): void {
     const { root } = chunk;
-    root.chunks.delete(chunk);
+    removeFrom(root.chunks, chunk);
     chunk.block.chunks[this.#device].delete(chunk.start);
     for (let page = Math.max(chunk.start, block.first); page < Math.min(chunk.start + chunk.pages, block.outer); ) {
       const span = chunkSpan(block, page);
       const piece: Chunk = { root, unit: chunk.unit + page - chunk.start, pages: span.pages, block, start: page };
-      root.chunks.add(piece);
+      root.chunks.push(piece);
       block.chunks[this.#device].set(page, piece);
       page += span.pages;
     }
   }
 
   markUsed(root: RootChunk): void {
-    this.#unused.remove(root);
-    this.#discarded.remove(root);
-    this.#used.add(root);
-    this.#used.touch(root);
+    this.#used.append(root);
   }
 
   /** No page of the block is on this GPU any more: the chunk is the first to go, and for nothing. */
   markUnused(root: RootChunk): void {
-    this.#used.remove(root);
-    this.#discarded.remove(root);
-    this.#unused.add(root);
+    if (root.list !== this.#unused) this.#unused.append(root);
   }
 
   markDiscarded(root: RootChunk): void {
-    this.#used.remove(root);
-    this.#unused.remove(root);
-    this.#discarded.add(root);
+    if (root.list !== this.#discarded) this.#discarded.append(root);
   }
 
   /** Unused before discarded before used; of each, the one longest without a fault service. */
   victim(): RootChunk | null {
     return this.#unused.oldest ?? this.#discarded.oldest ?? this.#used.oldest;
   }
+}
+
+function removeFrom(chunks: Chunk[], chunk: Chunk): void {
+  if (chunks.at(-1) === chunk) chunks.pop();
+  else if (chunks.includes(chunk)) chunks.splice(chunks.indexOf(chunk), 1);
 }
 
 /** First free aligned run of units, or -1. 4 KiB chunks fill units that are begun already. */

@@ -11,10 +11,14 @@ import {
   BLOCK_PAGES,
   copyMask,
   countPages,
+  hasPage,
   isEmptyMask,
-  newMask,
   nextPage,
   type PageMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+  scratchRange,
 } from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import { type Core, HOST } from '../../replay/model.ts';
@@ -32,10 +36,9 @@ export function moveSystemPages(
 ): void {
   const base = block.number * BLOCK_PAGES;
   const first = nextPage(mask, 0);
-  let last = first;
-  for (let page = first; page >= 0; page = nextPage(mask, page + 1)) last = page;
-  const here = residentOn(uvm, block, destination, newMask());
-  uvm.core.spend(countPages(andNotMask(copyMask(newMask(), mask), here)) * uvm.costs.pageNs, 'mapping');
+  const last = lastPage(mask);
+  const here = residentOn(uvm, block, destination, scratchMask());
+  uvm.core.spend(countPages(andNotMask(copyMask(scratchMask(), mask), here)) * uvm.costs.pageNs, 'mapping');
   const options = {
     trigger,
     move: { timing: 'queue', ...(brought === null ? {} : { speculative: brought }) },
@@ -47,7 +50,7 @@ export function moveSystemPages(
     // Pages of another GPU come home first: device-private memory moves between devices through system memory.
     for (let device = 1; device < uvm.topology.processors; device++) {
       if (device === destination) continue;
-      const held = andMask(residentOn(uvm, block, device, newMask()), mask);
+      const held = andMask(residentOn(uvm, block, device, scratchMask()), mask);
       if (!isEmptyMask(held)) uvm.linux.migrateToHost(device, base + first, base + last, options);
     }
     uvm.linux.migrateToDevice(destination, base + first, base + last, options);
@@ -55,9 +58,15 @@ export function moveSystemPages(
     return;
   }
   for (let device = 1; device < uvm.topology.processors; device++) {
-    const held = andMask(residentOn(uvm, block, device, newMask()), mask);
+    const held = andMask(residentOn(uvm, block, device, scratchMask()), mask);
     if (!isEmptyMask(held)) uvm.linux.migrateToHost(device, base + first, base + last, options);
   }
+}
+
+function lastPage(mask: PageMask): number {
+  let w = mask.length - 1;
+  while (w > 0 && mask[w] === 0) w--;
+  return (w << 5) + 31 - Math.clz32(mask[w]);
 }
 
 /** Memory that stays in RAM (files) must be in the CPU page table before a GPU can map it. */
@@ -68,10 +77,8 @@ export function makePresent(uvm: Uvm, block: VaBlock, page: number, access: Acce
 
 /** Chunks taken for pages that did not come. */
 function freeUnbacked(uvm: Uvm, block: VaBlock, device: number): void {
-  const here = residentOn(uvm, block, device, newMask());
-  for (const chunk of [...block.chunks[device].values()]) {
-    if ((here[chunk.start >> 5] & (1 << (chunk.start & 31))) === 0) uvm.memory[device].free(chunk);
-  }
+  const here = residentOn(uvm, block, device, scratchMask());
+  for (const chunk of block.chunks[device].values()) if (!hasPage(here, chunk.start)) uvm.memory[device].free(chunk);
 }
 
 /** The driver as Linux core MM sees it: device mappings follow the CPU page table. */
@@ -82,12 +89,12 @@ export function linuxDriver(core: Core, uvm: () => Uvm, comeHome: (page: number)
       for (const block of blocksIn(uvm(), firstPage, lastPage)) {
         if (block.range.kind !== 'system') continue;
         called++;
-        const mask = newMask();
+        const mark = scratchMark();
         const base = block.number * BLOCK_PAGES;
-        for (let p = Math.max(firstPage - base, block.first); p <= Math.min(lastPage - base, block.outer - 1); p++) {
-          mask[p >> 5] |= 1 << (p & 31);
-        }
+        const first = Math.max(firstPage - base, block.first);
+        const mask = scratchRange(first, Math.min(lastPage - base, block.outer - 1));
         for (let p = 1; p < core.actors.length; p++) if (p !== owner) unmapFrom(uvm(), block, p, mask);
+        releaseScratch(mark);
       }
       return called;
     },

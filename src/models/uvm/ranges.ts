@@ -1,6 +1,6 @@
 /** Life of VA ranges and blocks: alloc, free, and the cuts that hints and partial frees make. */
 
-import { addRange, BLOCK_BYTES, BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from '../../replay/mask.ts';
+import { BLOCK_BYTES, BLOCK_PAGES, PAGE_BYTES, scratchMask, setRange } from '../../replay/mask.ts';
 import { HOST, RIGHTS, type Vma } from '../../replay/model.ts';
 import { freeAts } from './ats.ts';
 import { evictRoot, freeChunks } from './evict.ts';
@@ -35,17 +35,15 @@ function allocateExplicit(uvm: Uvm, vma: Vma, at: number): void {
     }
     uvm.explicit.set(vma.allocation.id, { device: at, bytes, pages });
   }
-  for (let block = Math.floor(vma.firstPage / BLOCK_PAGES); block <= Math.floor(vma.lastPage / BLOCK_PAGES); block++) {
-    const base = block * BLOCK_PAGES;
-    const first = Math.max(vma.firstPage - base, 0);
-    const last = Math.min(vma.lastPage - base, BLOCK_PAGES - 1);
-    const mask = setRange(newMask(), first, last);
+  const mask = scratchMask();
+  forEachWindow(vma, (block, first, last) => {
+    setRange(mask, first, last);
     core.populate(block, mask, at, { timing: 'none' });
     forEachProcessor(uvm.topology.accessibleFrom[at], (p) => {
       const native = has(uvm.topology.nativeAtomics[at], p);
       core.map(p, block, mask, native ? RIGHTS.atomic : RIGHTS.write, p === HOST ? 0 : 1);
     });
-  }
+  });
 }
 
 /** Cuts the range that holds `page` so that a range begins at it (uvm_va_range_split). */
@@ -101,8 +99,9 @@ export function free(uvm: Uvm, pieces: readonly Vma[]): void {
 function freeRange(uvm: Uvm, first: number, last: number): void {
   cutAt(uvm, first);
   cutAt(uvm, last + 1);
+  const mask = scratchMask();
   for (const block of blocksIn(uvm, first, last)) {
-    const mask = addRange(newMask(), block.first, block.outer - 1);
+    setRange(mask, block.first, block.outer - 1);
     unmapFromAll(uvm, block, mask);
     uvm.core.discard(block.number, mask);
     freeChunks(uvm, block);
@@ -124,8 +123,9 @@ function forEachWindow(vma: Vma, visit: (block: number, first: number, last: num
 
 function freePageable(uvm: Uvm, vma: Vma): void {
   if (uvm.ats) {
+    const mask = scratchMask();
     forEachWindow(vma, (block, first, last) => {
-      const mask = setRange(newMask(), first, last);
+      setRange(mask, first, last);
       freeAts(uvm, block, mask);
       for (let p = 0; p < uvm.core.actors.length; p++) uvm.core.unmap(p, block, mask, 0);
       uvm.core.discard(block, mask);
@@ -137,8 +137,9 @@ function freePageable(uvm: Uvm, vma: Vma): void {
 /** Explicit memory is given back when the last page of the allocation is gone. */
 function freeExplicit(uvm: Uvm, vma: Vma): void {
   const { core } = uvm;
+  const mask = scratchMask();
   forEachWindow(vma, (block, first, last) => {
-    const mask = setRange(newMask(), first, last);
+    setRange(mask, first, last);
     for (let p = 0; p < core.actors.length; p++) core.unmap(p, block, mask);
     core.discard(block, mask);
   });

@@ -4,8 +4,11 @@ import type { IntervalSet } from '../../replay/interval-set.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
 import { BLOCK_PAGES, type PageMask, removeRange } from '../../replay/mask.ts';
 import type { Core, Vma } from '../../replay/model.ts';
-import type { Chunk, GpuMemory } from './memory.ts';
+import type { FaultBatch } from './batch.ts';
+import type { GpuMemory } from './memory.ts';
 import type { PrefetchHistory, PrefetchSettings } from './prefetch.ts';
+import type { Chunk } from './root-chunks.ts';
+import type { Service } from './service.ts';
 import type { ThrashingDetector } from './thrashing.ts';
 import type { BlockThrashing } from './thrashing-state.ts';
 import type { Topology } from './topology.ts';
@@ -75,6 +78,9 @@ export interface Uvm {
   readonly explicit: Map<number, { readonly device: number; readonly bytes: number; pages: number }>;
   /** By device; entry 0 unused. */
   readonly memory: readonly GpuMemory[];
+  readonly batch: FaultBatch;
+  /** Service contexts that nobody uses at present. */
+  readonly idleServices: Service[];
 }
 
 /** A range for managed or pageable memory; null for what is served otherwise. */
@@ -107,8 +113,9 @@ export function blockAt(uvm: Uvm, page: number): VaBlock | null {
   const number = Math.floor(page / BLOCK_PAGES);
   const inBlock = page % BLOCK_PAGES;
   let list = uvm.blocks.get(number);
-  const known = list?.find((block) => block.first <= inBlock && inBlock < block.outer);
-  if (known !== undefined) return known;
+  for (let i = 0; list !== undefined && i < list.length; i++) {
+    if (list[i].first <= inBlock && inBlock < list[i].outer) return list[i];
+  }
   const range = rangeAt(uvm, page);
   if (range === null) return null;
   const base = number * BLOCK_PAGES;
