@@ -12,11 +12,22 @@ type Row = Record<(typeof COLUMNS)[number], string>;
 const plainRow: fc.Arbitrary<Row> = fc.record({
   time_ns: fc.oneof(
     { weight: 4, arbitrary: fc.nat(3).map(String) },
-    fc.constantFrom('007', '1234567', '12345678', '123456789', '012345678901', '123456789012345', '9007199254740991'),
+    fc.constantFrom(
+      '007',
+      '1234567',
+      '12345678',
+      '123456789',
+      '012345678901',
+      '123456789012345',
+      '9007199254740991',
+      '9007199254740993',
+    ),
   ),
   actor: fc.constantFrom('cpu', 'gpu0', 'gpu1', 'npu12'),
   op: fc.constantFrom('read', 'write', 'atomic', 'r', 'w', 'a', 'launch', 'sync'),
   addr: fc.oneof(
+    // The loop reads only blocks that were touched before: a few of them, again and again.
+    { weight: 8, arbitrary: fc.integer({ min: 0, max: 2 ** 23 }).map((n) => `0x${n.toString(16)}`) },
     fc.integer({ min: 0, max: 2 ** 30 }).map((n) => `0x${n.toString(16)}`),
     fc.integer({ min: 0, max: 2 ** 30 }).map(String),
     fc.constantFrom(
@@ -33,6 +44,9 @@ const plainRow: fc.Arbitrary<Row> = fc.record({
       '0x1fffff',
       '0xfffffffffffff',
       '0x10000000000000',
+      // Their low bits are those of the first block.
+      '0x20000000001000',
+      '0x100000000000001000',
       '0x0000000000001fff',
       '0x00000000000001fff',
       '0xaBcDeF',
@@ -124,12 +138,17 @@ test.each([
   await fc.assert(
     fc.asyncProperty(
       given.columns,
-      fc.array(line, { maxLength: 30 }),
+      fc.array(line, { maxLength: 60 }),
       fc.constantFrom('\n', '\r\n'),
-      async (columns, lines, end) => {
-        const sorted = [...lines].sort(
-          (a, b) => Number('row' in a ? a.row.time_ns : 0) - Number('row' in b ? b.row.time_ns : 0),
-        );
+      fc.nat(9),
+      async (columns, lines, end, unsorted) => {
+        // Times run backwards in some.
+        const sorted =
+          unsorted === 0
+            ? lines
+            : [...lines].sort(
+                (a, b) => Number('row' in a ? a.row.time_ns : 0) - Number('row' in b ? b.row.time_ns : 0),
+              );
         // The last lines of a read are not for the loop: it looks far ahead.
         const tail = `# ${'.'.repeat(100)}${end}`;
         const rows = write(columns, sorted, end) + tail;
@@ -174,7 +193,7 @@ test('reads long traces alike, over many reads, with all kinds of lines among th
   const scanned = await read(`${head}\n${text}`);
   expect(scanned).toEqual(await read(`"${head.replaceAll(',', '","')}"\n${text}`));
   expect(scanned).toMatchObject({ facts: { records: 60_000 - 60 } });
-  const bad = `${head}\n${text}0,gpu0,read,0x40000000,64,\n`;
+  const bad = `${head}\n${text}${'0,gpu0,read,0x40000000,64,\n'.repeat(10)}`;
   // The header, 60,000 lines, the bad one.
   expect(await read(bad)).toMatch(/^trace\.csv:60002: time_ns runs backwards: 0, but line 60001 has 740687655;/);
 });
@@ -190,4 +209,38 @@ test('says the line of an access that lies outside, however far into the plain r
   expect(await read(`${text}${inside}0,cpu,alloc,0x50000000,64\n${inside}`)).toMatch(
     /^trace\.csv:2: the access 0x40000000\+64 lies outside every allocation \(the first `alloc` comes in line 30003\)/,
   );
+});
+
+test.each([
+  '5,gpu0,read,0x1000,0',
+  '5,gpu0,read,0x1000,000000064',
+  '5,gpu0,read,0x1000,100000000',
+  '5,gpu0,read,0x1fff,4096',
+  '5,gpu0,read,0x1f000,200000',
+  '5,gpu0,read,0x1fffff,2',
+  // Their low bits are those of the first block.
+  '5,gpu0,read,0x20000000001000,64',
+  '5,gpu0,read,0x10000000000000000,64',
+  '5,gpu0,read,0x00000000000001000,64',
+  '5,gpu0,read,0xABC,64',
+  '5,gpu0,read,0x,64',
+  '5,gpu0,read,0x1000,',
+  '5,gpu0,read,0x1000,6x',
+  '5,gpu0,read,0x1000,64,',
+  '5,gpu0,read,0x1000',
+  '4,gpu0,read,0x1000,64',
+  ',gpu0,read,0x1000,64',
+  '123456789012345,gpu0,read,0x1000,64',
+  '1234567890123456,gpu0,read,0x1000,64',
+  '9007199254740993,gpu0,read,0x1000,64',
+  '5,gpu1,read,0x1000,64',
+  '5,gpu0,reads,0x1000,64',
+  '5,gpu0,r,0x1000,64',
+  '5,cpu,a,0x1000,64\r',
+])('reads %j in the middle of plain rows as csv-parse does', async (row) => {
+  const before = '5,cpu,write,0x1000,64\n5,gpu0,read,0x1000,64\n'.repeat(4);
+  const after = '1234567890123456,gpu0,read,0x1000,64\n'.repeat(10);
+  const rows = `${before}${row}\n${after}`;
+  const scanned = await read(`time_ns,actor,op,addr,size\n${rows}`);
+  expect(scanned).toEqual(await read(`"time_ns","actor","op","addr","size"\n${rows}`));
 });
