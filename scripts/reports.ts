@@ -113,7 +113,11 @@ async function output(args: readonly string[]): Promise<string> {
       return true;
     },
   };
-  const status = await main([...args, '--quiet'], { stdout, stderr: process.stderr, env: { GMEM_EVAL_CACHE_SIZE: '0' } });
+  const status = await main([...args, '--quiet'], {
+    stdout,
+    stderr: process.stderr,
+    env: { GMEM_EVAL_CACHE_SIZE: '0' },
+  });
   if (status !== 0) throw new Error(`gmem-eval ${args.join(' ')}: status ${status}`);
   return text;
 }
