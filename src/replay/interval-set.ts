@@ -80,6 +80,22 @@ export class IntervalSet<T extends Interval> implements Iterable<T> {
     return found !== undefined && found.first <= page ? found : null;
   }
 
+  /** For a walk by index that changes nothing: the first interval that ends at or after `page`; may be `size`. */
+  indexFrom(page: number): number {
+    return this.#lowerBound(page);
+  }
+
+  /** The interval at an index below `size`. */
+  get(index: number): T {
+    return this.#sorted[index];
+  }
+
+  /** Does some interval meet first..last? */
+  meets(first: number, last: number): boolean {
+    const found = this.#sorted[this.#lowerBound(first)];
+    return found !== undefined && found.first <= last;
+  }
+
   /** The first interval that begins after `page`, or null. */
   after(page: number): T | null {
     let at = this.#lowerBound(page);

@@ -77,7 +77,14 @@ describe('a set of intervals', () => {
           expect(tested.after(page)).toBe(plain.find((i) => i.first > page) ?? null);
           expect(tested.before(page)).toBe(plain.findLast((i) => i.last < page) ?? null);
           const end = page + length;
-          expect(tested.meeting(page, end)).toEqual(plain.filter((i) => i.first <= end && page <= i.last));
+          const meeting = plain.filter((i) => i.first <= end && page <= i.last);
+          expect(tested.meeting(page, end)).toEqual(meeting);
+          expect(tested.meets(page, end)).toBe(meeting.length > 0);
+          const walked: Interval[] = [];
+          for (let i = tested.indexFrom(page); i < tested.size && tested.get(i).first <= end; i++) {
+            walked.push(tested.get(i));
+          }
+          expect(walked).toEqual(meeting);
         },
       ),
     );
