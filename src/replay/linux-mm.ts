@@ -10,7 +10,7 @@ import { ACCESS } from './faults.ts';
 import { handleFault } from './linux-mm/fault.ts';
 import { migrateDevicePages, migrateToDevice, migrateToHost } from './linux-mm/migrate.ts';
 import { blockOf, PageFlags } from './linux-mm/page-flags.ts';
-import { rangeFault, validMask } from './linux-mm/range-fault.ts';
+import { isValid, rangeFault, validMask } from './linux-mm/range-fault.ts';
 import { deviceOf, type LinuxMmState, notify } from './linux-mm/state.ts';
 import { collapse, dontNeed, lock, makeExclusive, mprotect, munmap, pin, populate } from './linux-mm/system-calls.ts';
 import type { LinuxMm, LinuxMmCosts, LinuxMmOptions, PageEntry, PageState } from './linux-mm/types.ts';
@@ -52,6 +52,9 @@ export function createLinuxMm(core: Core, options: LinuxMmOptions): LinuxMm {
     partOfHuge: new PageFlags(),
     huge: new Map(),
     pageTables: new Set(),
+    range: { event: 'clear', firstPage: 0, lastPage: 0, owner: -1 },
+    parts: [],
+    partsInUse: 0,
   };
   return {
     counters: mm.counters,
@@ -59,7 +62,10 @@ export function createLinuxMm(core: Core, options: LinuxMmOptions): LinuxMm {
     fault: (page, write, cause) => handleFault(mm, page, write, cause),
     rangeFault: (request) => rangeFault(mm, request),
     validMask: (block, device, out, write) => validMask(mm, block, device, out, write),
+    isValid: (page, device, write) => isValid(mm, page, device, write),
     entry: (page) => entry(mm, page),
+    deviceOf: (page) => deviceOf(core, page),
+    isDenied: (page) => mm.deniedVma.has(page),
     mapOrder: (page) => (mm.huge.has(blockOf(page)) ? Math.log2(BLOCK_PAGES) : 0),
     migrateToDevice: (device, first, last, how) => migrateToDevice(mm, device, first, last, how),
     migrateToHost: (device, first, last, how) => migrateToHost(mm, device, first, last, how),

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { ACCESS } from '../../src/replay/faults.ts';
 import { createLinuxMm, type LinuxMm, type LinuxMmOptions, type NotifierRange } from '../../src/replay/linux-mm.ts';
-import { countPages, newMask, rangeMask } from '../../src/replay/mask.ts';
+import { countPages, newMask, rangeMask, releaseScratch, scratchMark } from '../../src/replay/mask.ts';
 import { HOST } from '../../src/replay/model.ts';
 import { PlainCore } from './plain-core.ts';
 
@@ -157,6 +157,42 @@ describe('migration', () => {
     expect(mm.migrateDevicePages(1, 1, rangeMask(0, 511), 'eviction')).toBe(4);
     expect(told).toEqual([512, 513, 514, 515].map((page) => `clear ${page}..${page} -1`));
     expect(plain.counts['by.eviction']).toBe(4);
+  });
+
+  it('lets a driver say at once what the notifications of an eviction do', () => {
+    const asked: string[] = [];
+    const { plain, mm } = setup({
+      driver: {
+        invalidate: () => 0,
+        invalidateEach: (block, pages) => {
+          asked.push(`${block} ${countPages(pages)}`);
+          return 2 * countPages(pages);
+        },
+      },
+    });
+    plain.addVma(512, 512);
+    mm.migrateToDevice(1, 512, 515, { trigger: 'hint' });
+    mm.migrateDevicePages(1, 1, rangeMask(0, 511), 'eviction');
+    expect(asked).toEqual(['1 4']);
+    // 4 pages, two callbacks each.
+    expect(plain.counts['notifier.invalidations']).toBe(8);
+  });
+
+  it('gives back every scratch mask, whatever it is asked', () => {
+    const { plain, mm } = setup({}, { pageBytes: 65_536, zeroPage: false });
+    plain.addVma(512, 2048);
+    const mark = scratchMark();
+    fill(mm, 512, 600);
+    releaseScratch(mark);
+    mm.migrateToDevice(1, 600, 2000, { trigger: 'hint', batchPages: 64 });
+    mm.rangeFault({ firstPage: 512, lastPage: 2100, device: 2, write: true, sequence: () => 0 });
+    mm.migrateToDevice(1, 512, 1023, { trigger: 'hint' });
+    mm.migrateDevicePages(1, 1, rangeMask(0, 511), 'eviction');
+    mm.migrateDevicePages(1, 1, rangeMask(0, 511), 'eviction');
+    mm.migrateToDevice(1, 512, 1023, { trigger: 'hint' });
+    mm.migrateToHost(1, 512, 2559, { trigger: 'hint' });
+    mm.munmap(512, 2559);
+    expect(scratchMark()).toBe(mark);
   });
 
   it('moves a huge page whole only where the kernel can', () => {

@@ -7,9 +7,10 @@ import {
   BLOCK_PAGES,
   countPages,
   hasPage,
-  newMask,
   PAGE_BYTES,
   type PageMask,
+  scratchMask,
+  scratchRange,
   setRange,
 } from '../mask.ts';
 import { HOST, RIGHTS, type Vma } from '../model.ts';
@@ -26,7 +27,7 @@ import {
   notify,
   pageMask,
 } from './state.ts';
-import type { FaultCause } from './types.ts';
+import type { FaultCause, MigrateOptions } from './types.ts';
 
 /** One page fault. False = SIGBUS, SIGSEGV or no RAM. One fault repairs one thing: a write may need a second one. */
 export function handleFault(mm: LinuxMmState, page: number, write: boolean, cause: FaultCause): boolean {
@@ -51,11 +52,13 @@ export function handleFault(mm: LinuxMmState, page: number, write: boolean, caus
   return true;
 }
 
+const TOUCHED_BY_HOST: MigrateOptions = { trigger: 'hostFault' };
+
 /** do_swap_page on a device-private entry. */
 function comeHome(mm: LinuxMmState, page: number, device: number, cause: FaultCause): boolean {
   const { driver } = mm.options;
   if (driver.migrateToRam !== undefined) return driver.migrateToRam(page, device, cause);
-  return migrateToHost(mm, device, page, page, { trigger: 'hostFault' }) === 1;
+  return migrateToHost(mm, device, page, page, TOUCHED_BY_HOST) === 1;
 }
 
 /** remove_device_exclusive_entry: the page was in RAM all along. */
@@ -93,8 +96,8 @@ function holesAround(mm: LinuxMmState, vma: Vma, page: number): PageMask {
   const first = Math.max(vma.firstPage, start);
   const last = Math.min(vma.lastPage, start + pages - 1);
   const block = blockOf(page);
-  const mask = setRange(newMask(), first % BLOCK_PAGES, last % BLOCK_PAGES);
-  const taken = newMask();
+  const mask = scratchRange(first % BLOCK_PAGES, last % BLOCK_PAGES);
+  const taken = scratchMask();
   for (let at = 0; at < core.actors.length; at++) andNotMask(mask, core.residentMask(at, block, taken));
   return andNotMask(mask, core.mappedMask(HOST, block, taken));
 }
@@ -104,7 +107,7 @@ function hugeFirstTouch(mm: LinuxMmState, vma: Vma, block: number, write: boolea
   const { core, options } = mm;
   if (options.hugePages?.(vma) !== true || !coversBlock(vma, block)) return false;
   if (mm.pageTables.has(block) || mm.huge.has(block)) return false;
-  const all = setRange(newMask(), 0, BLOCK_PAGES - 1);
+  const all = scratchRange(0, BLOCK_PAGES - 1);
   if (!write && core.host.zeroPage) {
     mm.huge.set(block, 'zero');
     mapHost(mm, block, all, false);

@@ -1,6 +1,6 @@
 /** Transparent huge pages of the CPU: 2 MiB entries, and taking them apart. */
 
-import { addPage, addRange, BLOCK_PAGES, forEachPage, isEmptyMask, newMask } from '../mask.ts';
+import { addPage, BLOCK_PAGES, isEmptyMask, scratchMask, scratchRange } from '../mask.ts';
 import { HOST } from '../model.ts';
 import { type LinuxMmState, notify } from './state.ts';
 
@@ -12,7 +12,7 @@ export function splitHugeEntry(mm: LinuxMmState, block: number): void {
   mm.counters.hugeEntriesSplit++;
   const first = block * BLOCK_PAGES;
   notify(mm, 'clear', first, first + BLOCK_PAGES - 1);
-  if (kind === 'page') mm.partOfHuge.addMask(block, addRange(newMask(), 0, BLOCK_PAGES - 1));
+  if (kind === 'page') mm.partOfHuge.addMask(block, scratchRange(0, BLOCK_PAGES - 1));
 }
 
 /** split_folio: the huge page itself becomes 512 pages; those that hold only zeros are given up for the zero page. */
@@ -24,14 +24,12 @@ export function splitHugePage(mm: LinuxMmState, block: number): void {
   mm.counters.hugePagesSplit++;
   const first = block * BLOCK_PAGES;
   notify(mm, 'clear', first, first + BLOCK_PAGES - 1);
-  const all = addRange(newMask(), 0, BLOCK_PAGES - 1);
+  const all = scratchRange(0, BLOCK_PAGES - 1);
   mm.partOfHuge.removeMask(block, all);
   const { isZeroFilled } = mm.options;
   if (isZeroFilled === undefined) return;
-  const zeros = newMask();
-  forEachPage(all, (page) => {
-    if (isZeroFilled(first + page)) addPage(zeros, page);
-  });
+  const zeros = scratchMask();
+  for (let page = 0; page < BLOCK_PAGES; page++) if (isZeroFilled(first + page)) addPage(zeros, page);
   if (isEmptyMask(zeros)) return;
   mm.core.unmap(HOST, block, zeros, 0);
   mm.core.discard(block, zeros, HOST);

@@ -4,54 +4,36 @@
  */
 
 import {
-  addRange,
   andMask,
   andNotMask,
   BLOCK_PAGES,
   copyMask,
   countPages,
-  forEachPage,
   isEmptyMask,
-  newMask,
   nextPage,
   orMask,
   type PageMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+  scratchRange,
 } from '../mask.ts';
-import type { Trigger } from '../metrics.ts';
-import { HOST, RIGHTS, type Vma } from '../model.ts';
-import { splitHugePage } from './huge.ts';
-import { forEachBlock } from './page-flags.ts';
-import { isAnonymous, isMigratable, type LinuxMmState, mapHost, notePageTable, notify, vmaEnd } from './state.ts';
+import { TRIGGERS, type Trigger } from '../metrics.ts';
+import { HOST, type Vma } from '../model.ts';
+import { collect, type Part, takePart } from './collect.ts';
+import { blockOf, endInBlock } from './page-flags.ts';
+import { type LinuxMmState, mapHost, notePageTable, notify, notifyEach, vmaEnd } from './state.ts';
 import type { MigrateOptions } from './types.ts';
 
-/** One block's part of a cycle. */
-interface Part {
-  readonly block: number;
-  /** Pages taken out of the CPU page table. */
-  readonly isolated: PageMask;
-  readonly writable: PageMask;
-  /** Pages without data: they need a zeroed destination and no copy. */
-  readonly empty: PageMask;
-  readonly going: PageMask;
-  readonly huge: boolean;
-}
-
-function forEachCycle(
+/** Cycles of the part of first..last that lies in this VMA. Returns pages moved. */
+type Cycles = (
   mm: LinuxMmState,
+  device: number,
+  vma: Vma,
   firstPage: number,
   lastPage: number,
-  batchPages: number,
-  visit: (vma: Vma, first: number, last: number) => void,
-): void {
-  for (const vma of mm.core.vmasIn(firstPage, lastPage)) {
-    const end = Math.min(lastPage, vma.lastPage);
-    for (let first = Math.max(firstPage, vma.firstPage); first <= end; ) {
-      const last = Math.min(end, first + batchPages - 1, vmaEnd(mm, vma, first));
-      visit(vma, first, last);
-      first = last + 1;
-    }
-  }
-}
+  options: MigrateOptions,
+) => number;
 
 export function migrateToDevice(
   mm: LinuxMmState,
@@ -60,13 +42,61 @@ export function migrateToDevice(
   lastPage: number,
   options: MigrateOptions,
 ): number {
+  return inEachVma(mm, device, firstPage, lastPage, options, cycleToDevice);
+}
+
+export function migrateToHost(
+  mm: LinuxMmState,
+  device: number,
+  firstPage: number,
+  lastPage: number,
+  options: MigrateOptions,
+): number {
+  return inEachVma(mm, device, firstPage, lastPage, options, cycleToHost);
+}
+
+function inEachVma(
+  mm: LinuxMmState,
+  device: number,
+  firstPage: number,
+  lastPage: number,
+  options: MigrateOptions,
+  cycle: Cycles,
+): number {
+  const only = mm.core.vmaAt(firstPage);
+  if (only !== null && lastPage <= only.lastPage) {
+    return inBatches(mm, device, only, firstPage, lastPage, options, cycle);
+  }
   let moved = 0;
-  forEachCycle(mm, firstPage, lastPage, options.batchPages ?? Number.POSITIVE_INFINITY, (vma, first, last) => {
-    moved += cycleToDevice(mm, device, vma, first, last, options);
-  });
+  for (const vma of mm.core.vmasIn(firstPage, lastPage)) {
+    const first = Math.max(firstPage, vma.firstPage);
+    moved += inBatches(mm, device, vma, first, Math.min(lastPage, vma.lastPage), options, cycle);
+  }
   return moved;
 }
 
+function inBatches(
+  mm: LinuxMmState,
+  device: number,
+  vma: Vma,
+  firstPage: number,
+  lastPage: number,
+  options: MigrateOptions,
+  cycle: Cycles,
+): number {
+  const batchPages = options.batchPages ?? Number.POSITIVE_INFINITY;
+  let moved = 0;
+  for (let first = firstPage; first <= lastPage; ) {
+    const last = Math.min(lastPage, first + batchPages - 1, vmaEnd(mm, vma, first));
+    const mark = scratchMark();
+    moved += cycle(mm, device, vma, first, last, options);
+    releaseScratch(mark);
+    first = last + 1;
+  }
+  return moved;
+}
+
+// --- to a device ---------------------------------------------------------------------------------------------------
 function cycleToDevice(
   mm: LinuxMmState,
   device: number,
@@ -75,57 +105,45 @@ function cycleToDevice(
   last: number,
   options: MigrateOptions,
 ): number {
-  const { core } = mm;
+  const { core, parts } = mm;
   mm.counters.cyclesToDevice++;
   notify(mm, 'migrate', first, last, device);
-  const parts: Part[] = [];
-  forEachBlock(first, last, (block, from, to) => parts.push(collect(mm, vma, block, from, to)));
-  for (const { huge, isolated, going, empty } of parts) {
+  const begin = mm.partsInUse;
+  for (let page = first; page <= last; ) {
+    const end = endInBlock(page, last);
+    collect(mm, takePart(mm), vma, blockOf(page), page % BLOCK_PAGES, end % BLOCK_PAGES);
+    page = end + 1;
+  }
+  const end = mm.partsInUse;
+  const looked = scratchMask();
+  for (let i = begin; i < end; i++) {
+    const { huge, isolated, going, empty } = parts[i];
     // Costs count pages looked after, including those put back later.
-    const pages = countPages(orMask(orMask(copyMask(newMask(), isolated), going), empty));
+    const pages = countPages(orMask(orMask(copyMask(looked, isolated), going), empty));
     core.spend(huge ? mm.costs.migrateHugeNs : pages * mm.costs.migratePageNs, 'mapping');
   }
   core.spend(mm.costs.migrateCycleNs, 'mapping');
-  for (const part of parts) options.allocate?.(part.block, part.going);
-  announceEmpty(mm, parts, last, device);
-  if (parts.some((part) => !isEmptyMask(part.going))) core.beginMigration();
+  if (options.allocate !== undefined) {
+    for (let i = begin; i < end; i++) options.allocate(parts[i].block, parts[i].going);
+  }
+  announceEmpty(mm, begin, end, last, device);
+  for (let i = begin; i < end; i++) {
+    if (isEmptyMask(parts[i].going)) continue;
+    core.beginMigration();
+    break;
+  }
   let moved = 0;
-  for (const part of parts) moved += settle(mm, device, part, options);
+  for (let i = begin; i < end; i++) moved += settle(mm, device, parts[i], options);
+  mm.partsInUse = begin;
   return moved;
 }
 
-/** Which pages can go; takes the present ones out of the CPU page table. */
-function collect(mm: LinuxMmState, vma: Vma, block: number, from: number, to: number): Part {
-  const { core } = mm;
-  const whole = from === 0 && to === BLOCK_PAGES - 1;
-  const huge = mm.huge.get(block) === 'page' && whole && mm.options.hugeMigration === true;
-  if (!huge) splitHugePage(mm, block);
-  const range = addRange(newMask(), from, to);
-  const mapped = andMask(core.mappedMask(HOST, block, newMask()), range);
-  const resident = andMask(core.residentMask(HOST, block, newMask()), range);
-  const isolated = andMask(copyMask(newMask(), resident), mapped);
-  const writable = andMask(core.mappedMask(HOST, block, newMask(), RIGHTS.write), isolated);
-  const empty = newMask();
-  if (isAnonymous(vma) && isMigratable(vma)) {
-    copyMask(empty, range);
-    const held = newMask();
-    for (let at = 0; at < core.actors.length; at++) andNotMask(empty, core.residentMask(at, block, held));
-  }
-  const going = isMigratable(vma) ? copyMask(newMask(), isolated) : newMask();
-  for (const stays of [mm.pinned, mm.fileBacked, mm.partOfHuge]) {
-    const mask = stays.mask(block);
-    if (mask !== null) andNotMask(going, mask);
-  }
-  // A pinned zero page moves: the pin holds no page of the process.
-  orMask(going, empty);
-  core.unmap(HOST, block, isolated);
-  return { block, isolated, writable, empty, going, huge };
-}
-
 /** Holes and zero pages are inserted by migrate_vma_pages, which announces them once, from the first one to the end. */
-function announceEmpty(mm: LinuxMmState, parts: readonly Part[], last: number, device: number): void {
-  for (const { block, empty, going } of parts) {
-    const first = nextPage(andMask(copyMask(newMask(), empty), going), 0);
+function announceEmpty(mm: LinuxMmState, begin: number, end: number, last: number, device: number): void {
+  for (let i = begin; i < end; i++) {
+    const { block, empty, going } = mm.parts[i];
+    if (isEmptyMask(empty)) continue;
+    const first = nextPage(andMask(copyMask(scratchMask(), empty), going), 0);
     if (first < 0) continue;
     notify(mm, 'migrate', block * BLOCK_PAGES + first, last, device);
     return;
@@ -136,16 +154,16 @@ function announceEmpty(mm: LinuxMmState, parts: readonly Part[], last: number, d
 function settle(mm: LinuxMmState, device: number, part: Part, options: MigrateOptions): number {
   const { core } = mm;
   const { block, isolated, writable, empty, going, huge } = part;
-  const fresh = andMask(copyMask(newMask(), empty), going);
-  const copied = andNotMask(copyMask(newMask(), going), fresh);
+  const fresh = andMask(copyMask(scratchMask(), empty), going);
+  const copied = andNotMask(copyMask(scratchMask(), going), fresh);
   if (!isEmptyMask(fresh)) {
     core.unmap(HOST, block, fresh, 0);
     core.populate(block, fresh, device, options.populate ?? options.move);
   }
   if (!isEmptyMask(copied)) core.move(block, copied, device, options.trigger, options.move);
-  const back = andNotMask(copyMask(newMask(), isolated), copied);
+  const back = andNotMask(copyMask(scratchMask(), isolated), copied);
   if (!isEmptyMask(back)) {
-    const writableBack = andMask(copyMask(newMask(), back), writable);
+    const writableBack = andMask(copyMask(scratchMask(), back), writable);
     mapHost(mm, block, andNotMask(back, writable), false);
     mapHost(mm, block, writableBack, true);
   }
@@ -159,39 +177,45 @@ function settle(mm: LinuxMmState, device: number, part: Part, options: MigrateOp
 
 /** The device entry inherits the permission of the page, a fresh one that of the VMA. */
 function setEntries(mm: LinuxMmState, block: number, fresh: PageMask, copied: PageMask, writable: PageMask): void {
-  const readOnly = andNotMask(copyMask(newMask(), copied), writable);
+  const readOnly = andNotMask(copyMask(scratchMask(), copied), writable);
   const vmaReadOnly = mm.readOnlyVma.mask(block);
-  if (vmaReadOnly !== null) orMask(readOnly, andMask(copyMask(newMask(), fresh), vmaReadOnly));
+  if (vmaReadOnly !== null) orMask(readOnly, andMask(copyMask(scratchMask(), fresh), vmaReadOnly));
   mm.readOnlyEntry.removeMask(block, fresh);
   mm.readOnlyEntry.removeMask(block, copied);
   mm.readOnlyEntry.addMask(block, readOnly);
 }
 
-export function migrateToHost(
+// --- home ----------------------------------------------------------------------------------------------------------
+function cycleToHost(
   mm: LinuxMmState,
   device: number,
-  firstPage: number,
-  lastPage: number,
+  _vma: Vma,
+  first: number,
+  last: number,
   options: MigrateOptions,
 ): number {
   const { core } = mm;
+  mm.counters.cyclesToHost++;
+  notify(mm, 'migrate', first, last, device);
+  core.spend(mm.costs.migrateCycleNs, 'mapping');
   let moved = 0;
-  forEachCycle(mm, firstPage, lastPage, options.batchPages ?? Number.POSITIVE_INFINITY, (_vma, first, last) => {
-    mm.counters.cyclesToHost++;
-    let begun = false;
-    notify(mm, 'migrate', first, last, device);
-    core.spend(mm.costs.migrateCycleNs, 'mapping');
-    forEachBlock(first, last, (block, from, to) => {
-      const going = andMask(core.residentMask(device, block, newMask()), addRange(newMask(), from, to));
-      if (isEmptyMask(going)) return;
-      if (!begun) core.beginMigration();
-      begun = true;
-      const huge = mm.huge.get(block) === 'page';
-      core.spend(huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs, 'mapping');
-      options.allocate?.(block, going);
-      moved += returnPages(mm, device, block, going, options);
-    });
-  });
+  let begun = false;
+  const mark = scratchMark();
+  for (let page = first; page <= last; ) {
+    releaseScratch(mark);
+    const end = endInBlock(page, last);
+    const block = blockOf(page);
+    const range = scratchRange(page % BLOCK_PAGES, end % BLOCK_PAGES);
+    page = end + 1;
+    const going = andMask(core.residentMask(device, block, scratchMask()), range);
+    if (isEmptyMask(going)) continue;
+    if (!begun) core.beginMigration();
+    begun = true;
+    const huge = mm.huge.get(block) === 'page';
+    core.spend(huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs, 'mapping');
+    options.allocate?.(block, going);
+    moved += returnPages(mm, device, block, going, options);
+  }
   return moved;
 }
 
@@ -200,7 +224,7 @@ function returnPages(
   device: number,
   block: number,
   going: PageMask,
-  options: Pick<MigrateOptions, 'trigger' | 'move' | 'moved'>,
+  options: MigrateOptions,
 ): number {
   const { core } = mm;
   const pages = countPages(going);
@@ -210,8 +234,8 @@ function returnPages(
   const readOnly = mm.readOnlyEntry.mask(block);
   if (readOnly === null) mapHost(mm, block, going, true);
   else {
-    const locked = andMask(copyMask(newMask(), readOnly), going);
-    mapHost(mm, block, andNotMask(copyMask(newMask(), going), locked), true);
+    const locked = andMask(copyMask(scratchMask(), readOnly), going);
+    mapHost(mm, block, andNotMask(copyMask(scratchMask(), going), locked), true);
     mapHost(mm, block, locked, false);
     mm.readOnlyEntry.removeMask(block, locked);
   }
@@ -219,6 +243,12 @@ function returnPages(
   mm.options.driver.pageFree?.(device, block, going);
   return pages;
 }
+
+/** Options of a move that asks the driver nothing. */
+const JUST_MOVE = Object.fromEntries(TRIGGERS.map((trigger) => [trigger, { trigger }])) as Record<
+  Trigger,
+  MigrateOptions
+>;
 
 /** Eviction by page frame: try_to_migrate clears one entry at a time, hence a notification a page. */
 export function migrateDevicePages(
@@ -229,14 +259,20 @@ export function migrateDevicePages(
   trigger: Trigger,
 ): number {
   const { core } = mm;
-  const going = andMask(core.residentMask(device, block, newMask()), pages);
-  if (isEmptyMask(going)) return 0;
+  const mark = scratchMark();
+  const going = andMask(core.residentMask(device, block, scratchMask()), pages);
+  if (isEmptyMask(going)) {
+    releaseScratch(mark);
+    return 0;
+  }
   core.beginMigration();
-  forEachPage(going, (page) => notify(mm, 'clear', block * BLOCK_PAGES + page, block * BLOCK_PAGES + page));
+  notifyEach(mm, block, going);
   const huge = mm.huge.get(block) === 'page';
   core.spend(
     mm.costs.migrateCycleNs + (huge ? mm.costs.migrateHugeNs : countPages(going) * mm.costs.migratePageNs),
     'mapping',
   );
-  return returnPages(mm, device, block, going, { trigger });
+  const moved = returnPages(mm, device, block, going, JUST_MOVE[trigger]);
+  releaseScratch(mark);
+  return moved;
 }

@@ -1,25 +1,49 @@
 /** Sparse sets of pages over the whole address space: one mask per 2 MiB block that has any. */
 
-import { addRange, andNotMask, BLOCK_PAGES, hasPage, isEmptyMask, newMask, orMask, type PageMask } from '../mask.ts';
+import {
+  addPage,
+  addRange,
+  andNotMask,
+  BLOCK_PAGES,
+  hasPage,
+  isEmptyMask,
+  newMask,
+  orMask,
+  type PageMask,
+  releaseScratch,
+  removeRange,
+  scratchMark,
+} from '../mask.ts';
 
 export const blockOf = (page: number): number => Math.floor(page / BLOCK_PAGES);
 
-/** Calls `visit(block, from, to)` for each block that first..last meets; `from` and `to` are pages inside the block. */
+/** Last page up to `lastPage` in the block of `page`. */
+export function endInBlock(page: number, lastPage: number): number {
+  return Math.min(lastPage, page - (page % BLOCK_PAGES) + BLOCK_PAGES - 1);
+}
+
+/**
+ * Calls `visit(block, from, to)` for each block that first..last meets; `from` and `to` are pages inside the block.
+ * Scratch masks that a visit takes end with it.
+ */
 export function forEachBlock(
   firstPage: number,
   lastPage: number,
   visit: (block: number, from: number, to: number) => void,
 ): void {
   for (let page = firstPage; page <= lastPage; ) {
-    const block = blockOf(page);
-    const end = Math.min(lastPage, block * BLOCK_PAGES + BLOCK_PAGES - 1);
-    visit(block, page % BLOCK_PAGES, end % BLOCK_PAGES);
+    const end = endInBlock(page, lastPage);
+    const mark = scratchMark();
+    visit(blockOf(page), page % BLOCK_PAGES, end % BLOCK_PAGES);
+    releaseScratch(mark);
     page = end + 1;
   }
 }
 
 export class PageFlags {
   readonly #blocks = new Map<number, PageMask>();
+  /** Masks of blocks that became empty: flags that come and go with every fault make no new ones. */
+  readonly #spare: PageMask[] = [];
 
   has(page: number): boolean {
     if (this.#blocks.size === 0) return false;
@@ -38,29 +62,59 @@ export class PageFlags {
 
   /** The block's set, null when empty. Not to be changed by the caller. */
   mask(block: number): PageMask | null {
+    if (this.#blocks.size === 0) return null;
     return this.#blocks.get(block) ?? null;
   }
 
   addMask(block: number, mask: PageMask): void {
-    if (isEmptyMask(mask)) return;
-    const own = this.#blocks.get(block);
-    if (own === undefined) this.#blocks.set(block, orMask(newMask(), mask));
-    else orMask(own, mask);
+    if (!isEmptyMask(mask)) orMask(this.#own(block), mask);
   }
 
   removeMask(block: number, mask: PageMask): void {
+    if (this.#blocks.size === 0) return;
     const own = this.#blocks.get(block);
-    if (own === undefined) return;
-    andNotMask(own, mask);
-    if (isEmptyMask(own)) this.#blocks.delete(block);
+    if (own !== undefined) this.#dropIfEmpty(block, andNotMask(own, mask));
+  }
+
+  addPage(page: number): void {
+    addPage(this.#own(blockOf(page)), page % BLOCK_PAGES);
   }
 
   add(firstPage: number, lastPage: number): void {
-    forEachBlock(firstPage, lastPage, (block, from, to) => this.addMask(block, addRange(newMask(), from, to)));
+    for (let page = firstPage; page <= lastPage; ) {
+      const end = endInBlock(page, lastPage);
+      addRange(this.#own(blockOf(page)), page % BLOCK_PAGES, end % BLOCK_PAGES);
+      page = end + 1;
+    }
   }
 
   remove(firstPage: number, lastPage: number): void {
-    if (this.#blocks.size === 0) return;
-    forEachBlock(firstPage, lastPage, (block, from, to) => this.removeMask(block, addRange(newMask(), from, to)));
+    for (let page = firstPage; page <= lastPage && this.#blocks.size > 0; ) {
+      const end = endInBlock(page, lastPage);
+      const block = blockOf(page);
+      const own = this.#blocks.get(block);
+      if (own !== undefined) this.#dropIfEmpty(block, removeRange(own, page % BLOCK_PAGES, end % BLOCK_PAGES));
+      page = end + 1;
+    }
+  }
+
+  /** Takes every page out of the set. */
+  clear(): void {
+    for (const [block, own] of this.#blocks) this.#dropIfEmpty(block, own.fill(0));
+  }
+
+  /** The mask of a block that is about to have pages. */
+  #own(block: number): PageMask {
+    const known = this.#blocks.get(block);
+    if (known !== undefined) return known;
+    const own = this.#spare.pop() ?? newMask();
+    this.#blocks.set(block, own);
+    return own;
+  }
+
+  #dropIfEmpty(block: number, own: PageMask): void {
+    if (!isEmptyMask(own)) return;
+    this.#blocks.delete(block);
+    this.#spare.push(own);
   }
 }

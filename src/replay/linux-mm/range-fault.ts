@@ -1,9 +1,20 @@
 /** hmm_range_fault (mm/hmm.c): make the CPU page table hold what a device needs, and read it. */
 
-import { addRange, andNotMask, BLOCK_PAGES, newMask, nextPage, orMask, type PageMask } from '../mask.ts';
+import {
+  addRange,
+  andNotMask,
+  BLOCK_PAGES,
+  clearMask,
+  nextPage,
+  orMask,
+  type PageMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+} from '../mask.ts';
 import { HOST, RIGHTS } from '../model.ts';
 import { handleFault } from './fault.ts';
-import { blockOf, forEachBlock } from './page-flags.ts';
+import { blockOf, endInBlock } from './page-flags.ts';
 import { type LinuxMmState, vmaEnd } from './state.ts';
 import type { RangeFaultRequest, RangeFaultStatus } from './types.ts';
 
@@ -14,12 +25,27 @@ import type { RangeFaultRequest, RangeFaultStatus } from './types.ts';
 export function validMask(mm: LinuxMmState, block: number, device: number, out: PageMask, write = false): PageMask {
   mm.core.mappedMask(HOST, block, out, write ? RIGHTS.write : RIGHTS.read);
   if (device <= 0) return out;
-  const own = mm.core.residentMask(device, block, newMask());
+  const own = mm.core.residentMask(device, block, scratchMask());
   const readOnly = write ? mm.readOnlyEntry.mask(block) : null;
   if (readOnly !== null) andNotMask(own, readOnly);
   const denied = mm.deniedVma.mask(block);
   if (denied !== null) andNotMask(own, denied);
   return orMask(out, own);
+}
+
+/** `validMask` of one page. */
+export function isValid(mm: LinuxMmState, page: number, device: number, write: boolean): boolean {
+  if (isMapped(mm, page, write)) return true;
+  if (!isOwn(mm, page, device) || mm.deniedVma.has(page)) return false;
+  return !write || !mm.readOnlyEntry.has(page);
+}
+
+function isMapped(mm: LinuxMmState, page: number, write: boolean): boolean {
+  return mm.core.mapping(HOST, page) >= (write ? RIGHTS.write : RIGHTS.read);
+}
+
+function isOwn(mm: LinuxMmState, page: number, device: number): boolean {
+  return device > 0 && (mm.core.residence(page) & (1 << device)) !== 0;
 }
 
 /**
@@ -30,28 +56,44 @@ const MAX_ROUNDS = 3;
 
 /** First page of first..last that the request finds unusable, -1 = none. */
 function firstUnsatisfied(mm: LinuxMmState, request: RangeFaultRequest, firstPage: number): number {
-  for (let page = firstPage; page <= request.lastPage; ) {
+  const { lastPage, device, write } = request;
+  if (firstPage === lastPage) {
+    const usable = (isMapped(mm, firstPage, write) || isOwn(mm, firstPage, device)) && !mm.deniedVma.has(firstPage);
+    return usable ? -1 : firstPage;
+  }
+  const mark = scratchMark();
+  const missing = scratchMask();
+  const present = scratchMask();
+  const own = scratchMask();
+  let found = -1;
+  for (let page = firstPage; page <= lastPage; ) {
     const block = blockOf(page);
-    const end = Math.min(request.lastPage, block * BLOCK_PAGES + BLOCK_PAGES - 1);
-    const missing = addRange(newMask(), page % BLOCK_PAGES, end % BLOCK_PAGES);
-    const present = validMask(mm, block, -1, newMask(), request.write);
-    if (request.device > 0) orMask(present, mm.core.residentMask(request.device, block, newMask()));
+    const end = endInBlock(page, lastPage);
+    addRange(clearMask(missing), page % BLOCK_PAGES, end % BLOCK_PAGES);
+    validMask(mm, block, -1, present, write);
+    if (device > 0) orMask(present, mm.core.residentMask(device, block, own));
     const denied = mm.deniedVma.mask(block);
     if (denied !== null) andNotMask(present, denied);
-    andNotMask(missing, present);
-    const found = nextPage(missing, 0);
-    if (found >= 0) return block * BLOCK_PAGES + found;
+    const inBlock = nextPage(andNotMask(missing, present), 0);
+    if (inBlock >= 0) {
+      found = block * BLOCK_PAGES + inBlock;
+      break;
+    }
     page = end + 1;
   }
-  return -1;
+  releaseScratch(mark);
+  return found;
 }
 
 function entriesIn(mm: LinuxMmState, request: RangeFaultRequest): number {
-  if (mm.huge.size === 0) return request.lastPage - request.firstPage + 1;
+  const { firstPage, lastPage } = request;
+  if (mm.huge.size === 0) return lastPage - firstPage + 1;
   let entries = 0;
-  forEachBlock(request.firstPage, request.lastPage, (block, from, to) => {
-    entries += mm.huge.has(block) ? 1 : to - from + 1;
-  });
+  for (let page = firstPage; page <= lastPage; ) {
+    const end = endInBlock(page, lastPage);
+    entries += mm.huge.has(blockOf(page)) ? 1 : end - page + 1;
+    page = end + 1;
+  }
   return entries;
 }
 
@@ -61,11 +103,12 @@ function entriesIn(mm: LinuxMmState, request: RangeFaultRequest): number {
  */
 export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeFaultStatus {
   const { core } = mm;
+  const { firstPage, lastPage, write } = request;
   mm.counters.rangeFaults++;
   const sequence = request.sequence();
   core.spend(mm.costs.rangeFaultNs + entriesIn(mm, request) * mm.costs.rangeFaultEntryNs, 'faultService');
   let rounds = 0;
-  for (let from = request.firstPage; ; ) {
+  for (let from = firstPage; ; ) {
     if (request.sequence() !== sequence) return 'busy';
     const page = firstUnsatisfied(mm, request, from);
     if (page < 0) return 'valid';
@@ -73,10 +116,13 @@ export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeF
     if (rounds > MAX_ROUNDS) return 'fault';
     const vma = core.vmaAt(page);
     if (vma === null || mm.deniedVma.has(page)) return 'fault';
-    if (request.write && mm.readOnlyVma.has(page)) return 'denied';
-    const end = Math.min(request.lastPage, vmaEnd(mm, vma, page), page - (page % BLOCK_PAGES) + BLOCK_PAGES - 1);
+    if (write && mm.readOnlyVma.has(page)) return 'denied';
+    const end = Math.min(vmaEnd(mm, vma, page), endInBlock(page, lastPage));
     for (let next = page; next <= end; next++) {
-      if (!handleFault(mm, next, request.write, 'device')) return 'fault';
+      const mark = scratchMark();
+      const done = handleFault(mm, next, write, 'device');
+      releaseScratch(mark);
+      if (!done) return 'fault';
     }
     from = page;
   }

@@ -4,10 +4,11 @@
  * differs from the ordinary: sets that are empty in most runs.
  */
 
-import { addRange, BLOCK_PAGES, newMask, type PageMask } from '../mask.ts';
+import { addPage, BLOCK_PAGES, nextPage, type PageMask, scratchMask } from '../mask.ts';
 import { type Core, HOST, RIGHTS, type Vma } from '../model.ts';
+import type { Part } from './collect.ts';
 import type { PageFlags } from './page-flags.ts';
-import type { LinuxMmCosts, LinuxMmCounters, LinuxMmOptions, NotifierEvent } from './types.ts';
+import type { LinuxMmCosts, LinuxMmCounters, LinuxMmOptions, NotifierEvent, NotifierRange } from './types.ts';
 
 /** What a 2 MiB entry of the CPU page table maps. */
 export type HugeKind = 'page' | 'zero';
@@ -34,12 +35,37 @@ export interface LinuxMmState {
   readonly huge: Map<number, HugeKind>;
   /** Blocks with a page table: no longer filled by one fault. */
   readonly pageTables: Set<number>;
+  /** The notification that is being made, lent to the driver. */
+  readonly range: { -readonly [K in keyof NotifierRange]: NotifierRange[K] };
+  /** Parts of the migration cycles that run; the first `partsInUse` are taken. */
+  readonly parts: Part[];
+  partsInUse: number;
 }
 
 /** Tells the driver and counts its callbacks. */
 export function notify(mm: LinuxMmState, event: NotifierEvent, firstPage: number, lastPage: number, owner = -1): void {
-  const calls = mm.options.driver.invalidate?.({ event, firstPage, lastPage, owner }) ?? 0;
+  const { driver } = mm.options;
+  if (driver.invalidate === undefined) return;
+  const { range } = mm;
+  range.event = event;
+  range.firstPage = firstPage;
+  range.lastPage = lastPage;
+  range.owner = owner;
+  const calls = driver.invalidate(range);
   if (calls > 0) mm.core.count('notifier.invalidations', calls);
+}
+
+/** One `clear` notification a page, ascending. */
+export function notifyEach(mm: LinuxMmState, block: number, pages: PageMask): void {
+  const { driver } = mm.options;
+  if (driver.invalidateEach !== undefined) {
+    const calls = driver.invalidateEach(block, pages);
+    if (calls > 0) mm.core.count('notifier.invalidations', calls);
+    return;
+  }
+  if (driver.invalidate === undefined) return;
+  const base = block * BLOCK_PAGES;
+  for (let at = nextPage(pages, 0); at >= 0; at = nextPage(pages, at + 1)) notify(mm, 'clear', base + at, base + at);
 }
 
 export function isAnonymous(vma: Vma): boolean {
@@ -58,9 +84,9 @@ export function deviceOf(core: Core, page: number): number {
   return bits === 0 ? -1 : 31 - Math.clz32(bits & -bits);
 }
 
+/** One page within its block, as a scratch mask. */
 export function pageMask(page: number): PageMask {
-  const at = page % BLOCK_PAGES;
-  return addRange(newMask(), at, at);
+  return addPage(scratchMask(), page % BLOCK_PAGES);
 }
 
 /** Maps pages for the CPU with what their VMA and entry allow. */
@@ -84,9 +110,9 @@ export function forget(mm: LinuxMmState, block: number, pages: PageMask): void {
 
 /** Where the kernel's VMA ends that holds `page`: mprotect and mlock of a part split it. */
 export function vmaEnd(mm: LinuxMmState, vma: Vma, page: number): number {
-  let end = vma.lastPage;
-  for (const flags of [mm.readOnlyVma, mm.deniedVma, mm.lockedVma]) end = flags.endOfLike(page, end);
-  return end;
+  let end = mm.readOnlyVma.endOfLike(page, vma.lastPage);
+  end = mm.deniedVma.endOfLike(page, end);
+  return mm.lockedVma.endOfLike(page, end);
 }
 
 /** A full aligned block inside the VMA. */

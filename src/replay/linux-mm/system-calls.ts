@@ -1,22 +1,24 @@
 /** System calls that change mappings, and what core MM keeps of them. */
 
 import {
-  addRange,
   andMask,
   andNotMask,
   BLOCK_PAGES,
   copyMask,
   isEmptyMask,
   maskCovers,
-  newMask,
   orMask,
   type PageMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+  scratchRange,
 } from '../mask.ts';
 import { HOST, RIGHTS } from '../model.ts';
 import { handleFault } from './fault.ts';
 import { splitAtEdges } from './huge.ts';
-import { forEachBlock } from './page-flags.ts';
-import { coversBlock, deviceOf, forget, type LinuxMmState, mapHost, notify } from './state.ts';
+import { blockOf, forEachBlock } from './page-flags.ts';
+import { coversBlock, deviceOf, forget, type LinuxMmState, mapHost, notify, pageMask } from './state.ts';
 import type { FaultCause } from './types.ts';
 
 /** zap_page_range: data goes, wherever it is; device pages are freed in place, without a copy. */
@@ -24,10 +26,10 @@ function zap(mm: LinuxMmState, firstPage: number, lastPage: number): void {
   const { core, options } = mm;
   splitAtEdges(mm, firstPage, lastPage);
   forEachBlock(firstPage, lastPage, (block, from, to) => {
-    const pages = addRange(newMask(), from, to);
+    const pages = scratchRange(from, to);
     core.unmap(HOST, block, pages);
     for (let device = 1; device < core.actors.length; device++) {
-      const own = andMask(core.residentMask(device, block, newMask()), pages);
+      const own = andMask(core.residentMask(device, block, scratchMask()), pages);
       if (isEmptyMask(own)) continue;
       core.discard(block, own, device);
       options.driver.pageFree?.(device, block, own);
@@ -68,12 +70,14 @@ export function mprotect(
   notify(mm, 'protectionVma', firstPage, lastPage);
   splitAtEdges(mm, firstPage, lastPage);
   forEachBlock(firstPage, lastPage, (block, from, to) => {
-    const pages = addRange(newMask(), from, to);
-    const denied = andMask(orMask(newMask(), mm.deniedVma.mask(block) ?? newMask()), pages);
-    const mapped = andMask(core.mappedMask(HOST, block, newMask()), pages);
-    const onDevice = newMask();
+    const pages = scratchRange(from, to);
+    const denied = scratchMask();
+    const deniedVma = mm.deniedVma.mask(block);
+    if (deniedVma !== null) andMask(orMask(denied, deniedVma), pages);
+    const mapped = andMask(core.mappedMask(HOST, block, scratchMask()), pages);
+    const onDevice = scratchMask();
     for (let device = 1; device < core.actors.length; device++) {
-      orMask(onDevice, core.residentMask(device, block, newMask()));
+      orMask(onDevice, core.residentMask(device, block, scratchMask()));
     }
     andMask(onDevice, pages);
     if (protection === 'none') {
@@ -90,12 +94,12 @@ export function mprotect(
     } else {
       mm.readOnlyVma.removeMask(block, pages);
       // Private pages of RAM are writable again at once (can_change_pte_writable).
-      const anonymous = andMask(core.residentMask(HOST, block, newMask()), mapped);
+      const anonymous = andMask(core.residentMask(HOST, block, scratchMask()), mapped);
       const fileBacked = mm.fileBacked.mask(block);
       if (fileBacked !== null) andNotMask(anonymous, fileBacked);
       mapHost(mm, block, anonymous, true);
     }
-    const wasDenied = andMask(core.residentMask(HOST, block, newMask()), denied);
+    const wasDenied = andMask(core.residentMask(HOST, block, scratchMask()), denied);
     mapHost(mm, block, wasDenied, protection === 'write');
   });
 }
@@ -113,7 +117,10 @@ export function populate(
     const rights = write && !mm.readOnlyVma.has(page) ? RIGHTS.write : RIGHTS.read;
     while (mm.core.mapping(HOST, page) < rights) {
       faults++;
-      if (!handleFault(mm, page, rights === RIGHTS.write, cause)) break;
+      const mark = scratchMark();
+      const done = handleFault(mm, page, rights === RIGHTS.write, cause);
+      releaseScratch(mark);
+      if (!done) break;
     }
   }
   return faults;
@@ -128,7 +135,7 @@ export function lock(mm: LinuxMmState, firstPage: number, lastPage: number): num
 export function pin(mm: LinuxMmState, firstPage: number, lastPage: number): void {
   populate(mm, firstPage, lastPage, false);
   for (let page = firstPage; page <= lastPage; page++) {
-    if (mm.core.residence(page) !== 0) mm.pinned.add(page, page);
+    if (mm.core.residence(page) !== 0) mm.pinned.addPage(page);
   }
 }
 
@@ -139,10 +146,11 @@ export function makeExclusive(mm: LinuxMmState, firstPage: number, lastPage: num
   let made = 0;
   for (let page = firstPage; page <= lastPage; page++) {
     if (deviceOf(core, page) > 0 || core.mapping(HOST, page) < RIGHTS.write) continue;
+    const mark = scratchMark();
     notify(mm, 'exclusive', page, page);
-    const mask = addRange(newMask(), page % BLOCK_PAGES, page % BLOCK_PAGES);
-    core.unmap(HOST, Math.floor(page / BLOCK_PAGES), mask);
-    mm.exclusive.add(page, page);
+    core.unmap(HOST, blockOf(page), pageMask(page));
+    mm.exclusive.addPage(page);
+    releaseScratch(mark);
     made++;
   }
   return made;
@@ -153,15 +161,15 @@ export function collapse(mm: LinuxMmState, firstPage: number, lastPage: number):
   const { core } = mm;
   let ok = false;
   let failed = false;
-  const full = addRange(newMask(), 0, BLOCK_PAGES - 1);
+  const full = scratchRange(0, BLOCK_PAGES - 1);
   forEachBlock(firstPage, lastPage, (block, from, to) => {
     const vma = core.vmaAt(block * BLOCK_PAGES);
     if (from !== 0 || to !== BLOCK_PAGES - 1 || vma === null || !coversBlock(vma, block)) return;
     ok = true;
     if (mm.huge.get(block) === 'page') return;
-    const resident = core.residentMask(HOST, block, newMask());
+    const resident = core.residentMask(HOST, block, scratchMask());
     const empty = emptyPages(mm, block, full);
-    if (!maskCovers(orMask(copyMask(newMask(), resident), empty), full)) {
+    if (!maskCovers(orMask(copyMask(scratchMask(), resident), empty), full)) {
       failed = true;
       return;
     }
@@ -176,8 +184,8 @@ export function collapse(mm: LinuxMmState, firstPage: number, lastPage: number):
 }
 
 function emptyPages(mm: LinuxMmState, block: number, within: PageMask): PageMask {
-  const empty = copyMask(newMask(), within);
-  const held = newMask();
+  const empty = copyMask(scratchMask(), within);
+  const held = scratchMask();
   for (let at = 0; at < mm.core.actors.length; at++) andNotMask(empty, mm.core.residentMask(at, block, held));
   return empty;
 }

@@ -8,7 +8,7 @@ import type { MoveOptions, Vma } from '../model.ts';
 /** Why an address range is invalidated (enum mmu_notifier_event). */
 export type NotifierEvent = 'unmap' | 'clear' | 'protectionVma' | 'protectionPage' | 'migrate' | 'exclusive';
 
-/** One mmu_notifier_range. */
+/** One mmu_notifier_range. Lent to the driver for the length of the call. */
 export interface NotifierRange {
   readonly event: NotifierEvent;
   readonly firstPage: number;
@@ -24,6 +24,11 @@ export interface LinuxMmDriver {
    * (mmu_interval_set_seq) is its own affair too.
    */
   invalidate?(range: NotifierRange): number;
+  /**
+   * One `clear` notification for each of these pages, ascending, as eviction by page frame makes them. For a driver that
+   * is quicker to say what all of them do. Returns the calls of all. Default: `invalidate` for each.
+   */
+  invalidateEach?(block: number, pages: PageMask): number;
   /**
    * dev_pagemap_ops.migrate_to_ram: somebody who is not `device` faulted on its page. Must bring at least that page
    * home with `migrateToHost` and say whether it did. Default: exactly that page, trigger `hostFault`.
@@ -64,6 +69,7 @@ export interface LinuxMmOptions {
   readonly hugeMigration?: boolean;
 }
 
+/** The masks that it is called with, and scratch masks that it takes itself, end with each call. */
 export interface MigrateOptions {
   readonly trigger: Trigger;
   /** Pages of one cycle, counted from the first page; a cycle never crosses a VMA. Default: the whole range. */
@@ -137,7 +143,13 @@ export interface LinuxMm {
   rangeFault(request: RangeFaultRequest): RangeFaultStatus;
   /** Pages of the block that a snapshot for `device` returns as valid (with write permission). */
   validMask(block: number, device: number, out: PageMask, write?: boolean): PageMask;
+  /** The same of one page. */
+  isValid(page: number, device: number, write: boolean): boolean;
   entry(page: number): PageEntry;
+  /** Of `entry`, without the rest of it: holder of a device-private page, else -1. */
+  deviceOf(page: number): number;
+  /** Of `entry`: under PROT_NONE. */
+  isDenied(page: number): boolean;
   /** 9 when the page lies in a 2 MiB entry of the CPU, else 0 (hmm_pfn_to_map_order). */
   mapOrder(page: number): number;
 
