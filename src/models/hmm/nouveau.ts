@@ -4,32 +4,47 @@
  */
 
 import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
-import { forEachBlock } from '../../replay/linux-mm/page-flags.ts';
-import { createLinuxMm, type FaultCause, type LinuxMm, type NotifierRange } from '../../replay/linux-mm.ts';
+import { blockOf, endInBlock, forEachBlock } from '../../replay/linux-mm/page-flags.ts';
 import {
-  addRange,
+  createLinuxMm,
+  type FaultCause,
+  type LinuxMm,
+  type MigrateOptions,
+  type NotifierRange,
+} from '../../replay/linux-mm.ts';
+import {
+  addPage,
   andMask,
   andNotMask,
   BLOCK_BYTES,
   BLOCK_PAGES,
   countPages,
-  forEachPage,
-  hasPage,
   isEmptyMask,
-  newMask,
+  masksMeet,
+  nextPage,
   type PageMask,
+  releaseScratch,
   removePage,
+  scratchMark,
+  scratchMask,
+  scratchRange,
+  setRange,
 } from '../../replay/mask.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS } from '../../replay/model.ts';
 import type { PrefetchEvent } from '../../trace/compiled.ts';
+import { FaultOrder } from './fault-order.ts';
 import { type HmmParameters, kernelCosts } from './parameters.ts';
 import { createProcess, rightsFor } from './process.ts';
 
 /** Pages of one migrate_vma cycle: SG_MAX_SINGLE_ALLOC = PAGE_SIZE / sizeof(struct scatterlist). */
 const BIND_PAGES = 128;
 
-const blockOf = (page: number): number => Math.floor(page / BLOCK_PAGES);
-const onePage = (page: number): PageMask => addRange(newMask(), page % BLOCK_PAGES, page % BLOCK_PAGES);
+/** Each page is a copy of its own. */
+const PAGEWISE = { pagesPerCopy: 1 };
+const FOR_DEVICE: MigrateOptions = { trigger: 'deviceFault', move: PAGEWISE };
+const FOR_HOST: MigrateOptions = { trigger: 'hostFault', move: PAGEWISE };
+
+const onePage = (page: number): PageMask => addPage(scratchMask(), page % BLOCK_PAGES);
 
 export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   /** Sequence of each device's notifier, and its free pages in 2 MiB chunks that are never given back. */
@@ -37,6 +52,13 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   const freePages = core.actors.map(() => 0);
   const mm: LinuxMm = createLinuxMm(core, { driver: { invalidate, migrateToRam, pageFree }, costs: kernelCosts(p) });
   const process = createProcess(core, mm, { reserve: (device, bytes) => core.reserve(device, bytes) });
+  const order = new FaultOrder();
+  /** The hmm_range_fault request that is being made. */
+  const request = { firstPage: 0, lastPage: 0, device: 0, write: false, sequence: () => sequence[request.device] };
+  /** Did the bind find any page that may go? */
+  let collected = false;
+  let binding: number = HOST;
+  const bindOptions: MigrateOptions = { trigger: 'hint', move: PAGEWISE, allocate };
 
   core.actors.forEach((_, device) => {
     const bytes = core.capacityBytes[device];
@@ -46,24 +68,28 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   // --- device faults ---------------------------------------------------------------------------------------------
   /** One pass: the whole buffer, sorted by address and then the stronger access first, one page a service. */
   function deviceFaults(device: number, faults: FaultBuffer): void {
-    const order = Array.from({ length: faults.count }, (_, i) => i).sort(
-      (a, b) => faults.page[a] - faults.page[b] || faults.access[b] - faults.access[a],
-    );
-    core.spend(order.length * p.faultNs, 'faultService');
+    const { count } = faults;
+    const sorted = order.sort(faults);
+    core.spend(count * p.faultNs, 'faultService');
     let mappedTo = -1;
-    for (const i of order) {
+    let services = 0;
+    for (let k = 0; k < count; k++) {
+      const i = sorted[k];
       const page = faults.page[i];
       const access = faults.access[i] as Access;
       if (page <= mappedTo && satisfied(device, page, access)) {
         faults.duplicate(i);
         continue;
       }
-      core.count('services');
+      services++;
+      const mark = scratchMark();
       const last = access === ACCESS.atomic ? mapExclusive(device, page) : mapInPlace(device, page, access);
+      releaseScratch(mark);
       if (last < 0) faults.fail(i);
       else faults.serve(i);
       mappedTo = last;
     }
+    core.count('services', services);
     // One replay command for the pass.
     core.count('roundTrips');
   }
@@ -76,15 +102,17 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   function mapInPlace(device: number, page: number, access: Access): number {
     const vma = core.vmaAt(page);
     if (vma === null || process.isExplicit(vma)) return -1;
-    const write = access !== ACCESS.read;
-    const request = { firstPage: page, lastPage: page, device, write, sequence: () => sequence[device] };
+    request.firstPage = page;
+    request.lastPage = page;
+    request.device = device;
+    request.write = access !== ACCESS.read;
     let status = mm.rangeFault(request);
     for (; status === 'busy'; status = mm.rangeFault(request)) core.countOwn('retries');
     if (status !== 'valid') return -1;
     const block = blockOf(page);
-    const writable = hasPage(mm.validMask(block, device, newMask(), true), page % BLOCK_PAGES);
+    const writable = mm.isValid(page, device, true);
     const huge = mm.mapOrder(page) > 0;
-    const pages = huge ? addRange(newMask(), 0, BLOCK_PAGES - 1) : onePage(page);
+    const pages = huge ? scratchRange(0, BLOCK_PAGES - 1) : onePage(page);
     core.map(device, block, pages, writable ? RIGHTS.write : RIGHTS.read, 1);
     core.spend(p.bindNs + p.bindEntryNs, 'mapping');
     return huge ? block * BLOCK_PAGES + BLOCK_PAGES - 1 : page;
@@ -115,27 +143,27 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
 
   /** nouveau_dmem_migrate_chunk. Each page is a copy of its own; the page table gets what moved, and nothing else. */
   function bind(device: number, first: number, last: number): void {
-    let collected = false;
-    const moved = mm.migrateToDevice(device, first, last, {
-      trigger: 'hint',
-      move: { pagesPerCopy: 1 },
-      allocate: (_block, pages) => {
-        if (!isEmptyMask(pages)) collected = true;
-        forEachPage(pages.slice(), (page) => {
-          if (!takePage(device)) removePage(pages, page);
-        });
-      },
-    });
+    collected = false;
+    binding = device;
+    const moved = mm.migrateToDevice(device, first, last, bindOptions);
     if (!collected) return;
     if (moved > 0) core.count('roundTrips');
     core.spend(p.bindNs + (last - first + 1) * p.bindEntryNs, 'mapping');
     forEachBlock(first, last, (block, from, to) => {
-      const pages = addRange(newMask(), from, to);
-      const there = andMask(core.residentMask(device, block, newMask()), pages);
+      const pages = scratchRange(from, to);
+      const there = andMask(core.residentMask(device, block, scratchMask()), pages);
       const elsewhere = andNotMask(pages, there);
       if (!isEmptyMask(elsewhere)) core.unmap(device, block, elsewhere);
       if (!isEmptyMask(there)) core.map(device, block, there, RIGHTS.write, countPages(there));
     });
+  }
+
+  /** Every page is taken by itself. */
+  function allocate(_block: number, pages: PageMask): void {
+    if (!isEmptyMask(pages)) collected = true;
+    for (let page = nextPage(pages, 0); page >= 0; page = nextPage(pages, page + 1)) {
+      if (!takePage(binding)) removePage(pages, page);
+    }
   }
 
   function takePage(device: number): boolean {
@@ -159,13 +187,21 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   }
 
   function zap(device: number, firstPage: number, lastPage: number): void {
+    if (firstPage === lastPage && core.mapping(device, firstPage) === RIGHTS.none) return;
+    const mark = scratchMark();
+    const pages = scratchMask();
+    const mapped = scratchMask();
     let zapped = false;
-    forEachBlock(firstPage, lastPage, (block, from, to) => {
-      const pages = andMask(core.mappedMask(device, block, newMask()), addRange(newMask(), from, to));
-      if (isEmptyMask(pages)) return;
+    for (let page = firstPage; page <= lastPage; ) {
+      const block = blockOf(page);
+      const end = endInBlock(page, lastPage);
+      setRange(pages, page % BLOCK_PAGES, end % BLOCK_PAGES);
+      page = end + 1;
+      if (!masksMeet(pages, core.mappedMask(device, block, mapped))) continue;
       core.unmap(device, block, pages);
       zapped = true;
-    });
+    }
+    releaseScratch(mark);
     if (!zapped) return;
     core.tlbInvalidate(device);
     core.count('roundTrips');
@@ -174,8 +210,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   /** nouveau_dmem_migrate_to_ram: exactly the page touched, unmapped from the device first. */
   function migrateToRam(page: number, device: number, cause: FaultCause): boolean {
     zap(device, page, page);
-    const trigger = cause === 'device' ? 'deviceFault' : 'hostFault';
-    const moved = mm.migrateToHost(device, page, page, { trigger, move: { pagesPerCopy: 1 } });
+    const moved = mm.migrateToHost(device, page, page, cause === 'device' ? FOR_DEVICE : FOR_HOST);
     core.count('roundTrips');
     return moved === 1;
   }

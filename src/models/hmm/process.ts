@@ -3,7 +3,7 @@
 import { ACCESS, type Access } from '../../replay/faults.ts';
 import { forEachBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
-import { addRange, newMask, PAGE_BYTES } from '../../replay/mask.ts';
+import { PAGE_BYTES, releaseScratch, scratchMark, scratchRange } from '../../replay/mask.ts';
 import {
   type Core,
   type HintOutcome,
@@ -55,7 +55,7 @@ export function createProcess(core: Core, mm: LinuxMm, options: ProcessOptions):
   /** Memory that is there from the start, mapped for its owner. */
   function fill(at: number, vma: Vma): void {
     forEachBlock(vma.firstPage, vma.lastPage, (block, from, to) => {
-      const pages = addRange(newMask(), from, to);
+      const pages = scratchRange(from, to);
       core.populate(block, pages, at);
       core.map(at, block, pages, RIGHTS.atomic, at === HOST ? 0 : 1);
     });
@@ -66,7 +66,7 @@ export function createProcess(core: Core, mm: LinuxMm, options: ProcessOptions):
       const bytes = explicit.get(allocation.id);
       if (bytes === undefined) continue;
       forEachBlock(firstPage, lastPage, (block, from, to) => {
-        const pages = addRange(newMask(), from, to);
+        const pages = scratchRange(from, to);
         core.unmap(allocation.actor, block, pages);
         core.discard(block, pages);
       });
@@ -106,7 +106,12 @@ export function createProcess(core: Core, mm: LinuxMm, options: ProcessOptions):
   }
 
   function bringHome(first: number, last: number): void {
-    for (let page = first; page <= last; page++) if (mm.entry(page).device > 0) mm.fault(page, false, 'kernel');
+    for (let page = first; page <= last; page++) {
+      if (mm.deviceOf(page) <= 0) continue;
+      const mark = scratchMark();
+      mm.fault(page, false, 'kernel');
+      releaseScratch(mark);
+    }
   }
 
   function hostFault(page: number, access: Access): 'retry' | 'failed' {

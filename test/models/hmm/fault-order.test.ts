@@ -1,0 +1,51 @@
+/** The order of a sorted fault buffer. */
+
+import { expect, it } from 'vitest';
+import { FaultOrder } from '../../../src/models/hmm/fault-order.ts';
+import { ACCESS, FaultBuffer } from '../../../src/replay/faults.ts';
+
+function buffer(entries: readonly (readonly [page: number, access: number])[]): FaultBuffer {
+  const faults = new FaultBuffer(entries.length);
+  entries.forEach(([page, access], i) => {
+    faults.page[i] = page;
+    faults.access[i] = access;
+  });
+  faults.count = entries.length;
+  return faults;
+}
+
+const { read, write, atomic } = ACCESS;
+
+it('is by page, the stronger access first, of equals the one raised first', () => {
+  const order = new FaultOrder();
+  const faults = buffer([
+    [7, read],
+    [3, write],
+    [7, atomic],
+    [3, write],
+    [3, read],
+  ]);
+  // Page 3: writes 1 and 3, then read 4. Page 7: atomic 2, then read 0.
+  expect([...order.sort(faults).subarray(0, 5)]).toEqual([1, 3, 4, 2, 0]);
+  // A smaller buffer afterwards, at the end of the address space (2^57 bytes = 2^45 pages).
+  const last = 2 ** 45 - 1;
+  const far = buffer([
+    [last, read],
+    [last - 1, read],
+    [last, write],
+  ]);
+  expect([...order.sort(far).subarray(0, 3)]).toEqual([1, 2, 0]);
+  expect([...order.sort(buffer([[1, read]])).subarray(0, 1)]).toEqual([0]);
+});
+
+it('is the stable sort of any length', () => {
+  const order = new FaultOrder();
+  for (let count = 0; count <= 70; count++) {
+    // 11 pages in a scattered order, each with all accesses.
+    const entries = Array.from({ length: count }, (_, i) => [(i * 7) % 11, (i * 5) % 3] as const);
+    const plain = entries
+      .map((_, i) => i)
+      .sort((a, b) => entries[a][0] - entries[b][0] || entries[b][1] - entries[a][1] || a - b);
+    expect([...order.sort(buffer(entries)).subarray(0, count)]).toEqual(plain);
+  }
+});
