@@ -4,9 +4,22 @@
  * itself; `test-device.ts` adds the chunk policies under which the oracle was recorded.
  */
 
-import { blockOf, forEachBlock } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, endInBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm, NotifierRange } from '../../replay/linux-mm.ts';
-import { addRange, andMask, andNotMask, copyMask, hasPage, newMask, type PageMask } from '../../replay/mask.ts';
+import {
+  addPage,
+  andMask,
+  andNotMask,
+  BLOCK_PAGES,
+  copyMask,
+  nextPage,
+  type PageMask,
+  releaseScratch,
+  removePage,
+  scratchMark,
+  scratchMask,
+  scratchRange,
+} from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import { type Core, RIGHTS } from '../../replay/model.ts';
 import { Mirror } from './mirror.ts';
@@ -22,6 +35,9 @@ export interface AccessResult {
   /** The mirror lacked an entry and it was put in (test_hmm counts one fault a request). */
   readonly faulted: boolean;
 }
+
+const HIT: AccessResult = { errno: 0, faulted: false };
+const SERVED: AccessResult = { errno: 0, faulted: true };
 
 export interface Dmirror {
   readonly mirror: Mirror;
@@ -50,6 +66,13 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
   /** mmu_interval_notifier sequence numbers, by device. */
   const sequence = core.actors.map(() => 0);
   const mirror = new Mirror(core, options.hidesRam === true);
+  /** The hmm_range_fault request that is being made. */
+  const request = { firstPage: 0, lastPage: 0, device: 0, write: false, sequence: () => sequence[request.device] };
+  /** The migration to a device that is being made, the pages that it still may have, and the one home. */
+  let receiver = 0;
+  let left = 0;
+  const toDeviceOptions = { trigger: 'deviceFault' as Trigger, batchPages: WINDOW_PAGES, allocate, moved };
+  const toHostOptions = { trigger: 'deviceFault' as Trigger, batchPages: WINDOW_PAGES };
 
   function invalidate(range: NotifierRange): number {
     let calls = 0;
@@ -57,11 +80,19 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
       calls++;
       if (range.event === 'migrate' && range.owner === device) continue;
       sequence[device]++;
-      forEachBlock(range.firstPage, range.lastPage, (block, from, to) => {
-        mirror.drop(device, block, addRange(newMask(), from, to));
-      });
+      drop(device, range.firstPage, range.lastPage);
     }
     return calls;
+  }
+
+  function drop(device: number, firstPage: number, lastPage: number): void {
+    for (let page = firstPage; page <= lastPage; ) {
+      const end = endInBlock(page, lastPage);
+      const mark = scratchMark();
+      mirror.drop(device, blockOf(page), scratchRange(page % BLOCK_PAGES, end % BLOCK_PAGES));
+      releaseScratch(mark);
+      page = end + 1;
+    }
   }
 
   function pageFree(device: number, block: number, pages: PageMask): void {
@@ -77,16 +108,19 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
 
   function access(device: number, firstPage: number, lastPage: number, write: boolean): AccessResult {
     const missing = firstMissing(device, firstPage, lastPage, write);
-    if (missing < 0) return { errno: 0, faulted: false };
+    if (missing < 0) return HIT;
     for (let first = missing; first <= lastPage; first += WINDOW_PAGES) {
       const errno = faultWindow(device, first, Math.min(lastPage, first + WINDOW_PAGES - 1), write);
       if (errno !== 0) return { errno, faulted: false };
     }
-    return { errno: 0, faulted: true };
+    return SERVED;
   }
 
   function faultWindow(device: number, first: number, last: number, write: boolean): Errno {
-    const request = { firstPage: first, lastPage: last, device, write, sequence: () => sequence[device] };
+    request.firstPage = first;
+    request.lastPage = last;
+    request.device = device;
+    request.write = write;
     let status = mm().rangeFault(request);
     while (status === 'busy') status = mm().rangeFault(request);
     if (status === 'denied') return 1;
@@ -96,31 +130,33 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
 
   /** dmirror_do_fault: enters the pages with the CPU's permission; a write that found a read-only page fails there. */
   function fill(device: number, first: number, last: number, write: boolean): Errno {
-    for (let page = first; page <= last; page++) {
-      const writable = hasPage(mm().validMask(blockOf(page), device, newMask(), true), page % 512);
-      if (write && !writable) return 14;
-    }
+    for (let page = first; page <= last; page++) if (write && !mm().isValid(page, device, true)) return 14;
     enter(device, first, last);
     return 0;
   }
 
   function enter(device: number, first: number, last: number): void {
-    forEachBlock(first, last, (block, from, to) => {
-      const valid = andMask(mm().validMask(block, device, newMask()), addRange(newMask(), from, to));
-      enterPages(device, block, valid);
-    });
+    for (let page = first; page <= last; ) {
+      const block = blockOf(page);
+      const end = endInBlock(page, last);
+      const mark = scratchMark();
+      const range = scratchRange(page % BLOCK_PAGES, end % BLOCK_PAGES);
+      enterPages(device, block, andMask(mm().validMask(block, device, scratchMask()), range));
+      releaseScratch(mark);
+      page = end + 1;
+    }
   }
 
   function enterPages(device: number, block: number, pages: PageMask): void {
-    const writable = andMask(mm().validMask(block, device, newMask(), true), pages);
-    mirror.enter(device, block, andNotMask(copyMask(newMask(), pages), writable), false);
+    const writable = andMask(mm().validMask(block, device, scratchMask(), true), pages);
+    mirror.enter(device, block, andNotMask(copyMask(scratchMask(), pages), writable), false);
     mirror.enter(device, block, writable, true);
   }
 
   /** vma_lookup and VM_READ of the ioctls: cuts the request at the first page that may not be read. */
   function readableEnd(firstPage: number, lastPage: number): number {
     for (let page = firstPage; page <= lastPage; page++) {
-      if (core.vmaAt(page) === null || mm().entry(page).denied) return page - 1;
+      if (core.vmaAt(page) === null || mm().isDenied(page)) return page - 1;
     }
     return lastPage;
   }
@@ -132,37 +168,43 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
     trigger: Trigger,
     available = Number.POSITIVE_INFINITY,
   ): Errno {
-    let left = available;
     const end = readableEnd(firstPage, lastPage);
     if (end >= firstPage) {
-      mm().migrateToDevice(device, firstPage, end, {
-        trigger,
-        batchPages: WINDOW_PAGES,
-        allocate: (_block, pages) => {
-          for (let page = 0; page < 512; page++) {
-            if (!hasPage(pages, page)) continue;
-            if (left > 0 && (options.reserve?.(device) ?? true)) left--;
-            else pages[page >> 5] &= ~(1 << (page & 31));
-          }
-        },
-        moved: (block, pages) => enterPages(device, block, pages),
-      });
+      receiver = device;
+      left = available;
+      toDeviceOptions.trigger = trigger;
+      mm().migrateToDevice(device, firstPage, end, toDeviceOptions);
     }
     if (end < lastPage) return 22;
     return firstMissing(device, firstPage, lastPage, false) < 0 ? 0 : 2;
+  }
+
+  /** dmirror_migrate_alloc_and_copy: a page after another, as long as there are any. */
+  function allocate(_block: number, pages: PageMask): void {
+    for (let page = nextPage(pages, 0); page >= 0; page = nextPage(pages, page + 1)) {
+      if (left > 0 && (options.reserve?.(receiver) ?? true)) left--;
+      else removePage(pages, page);
+    }
+  }
+
+  function moved(block: number, pages: PageMask): void {
+    enterPages(receiver, block, pages);
   }
 
   function exclusive(device: number, firstPage: number, lastPage: number): void {
     mm().makeExclusive(firstPage, lastPage);
     for (let page = firstPage; page <= lastPage; page++) {
       if (mm().entry(page).state !== 'exclusive') continue;
-      mirror.enter(device, blockOf(page), addRange(newMask(), page % 512, page % 512), false);
+      const mark = scratchMark();
+      mirror.enter(device, blockOf(page), addPage(scratchMask(), page % BLOCK_PAGES), false);
+      releaseScratch(mark);
     }
   }
 
   function toHost(device: number, firstPage: number, lastPage: number, trigger: Trigger): Errno {
     const end = readableEnd(firstPage, lastPage);
-    if (end >= firstPage) mm().migrateToHost(device, firstPage, end, { trigger, batchPages: WINDOW_PAGES });
+    toHostOptions.trigger = trigger;
+    if (end >= firstPage) mm().migrateToHost(device, firstPage, end, toHostOptions);
     return end < lastPage ? 22 : 0;
   }
 

@@ -10,9 +10,8 @@ import {
   copyMask,
   countPages,
   isEmptyMask,
-  newMask,
-  orMask,
   type PageMask,
+  scratchMask,
 } from '../../replay/mask.ts';
 import { type Core, HOST, RIGHTS, type Rights } from '../../replay/model.ts';
 
@@ -36,11 +35,12 @@ export class Mirror {
 
   enter(device: number, block: number, pages: PageMask, writable: boolean): void {
     if (isEmptyMask(pages)) return;
-    const [to, from] = writable ? [this.#writable, this.#readable] : [this.#readable, this.#writable];
+    const to = writable ? this.#writable : this.#readable;
+    const from = writable ? this.#readable : this.#writable;
     to[device].addMask(block, pages);
     from[device].removeMask(block, pages);
-    const open = copyMask(newMask(), pages);
-    if (this.#hidesRam) andNotMask(open, this.#core.residentMask(HOST, block, newMask()));
+    const open = copyMask(scratchMask(), pages);
+    if (this.#hidesRam) andNotMask(open, this.#core.residentMask(HOST, block, scratchMask()));
     const hidden = countPages(pages) - countPages(open);
     if (hidden > 0) this.#core.count('map.operations', hidden);
     if (!isEmptyMask(open))
@@ -50,33 +50,33 @@ export class Mirror {
   drop(device: number, block: number, pages: PageMask): void {
     this.#readable[device].removeMask(block, pages);
     this.#writable[device].removeMask(block, pages);
-    const mapped = andMask(this.#core.mappedMask(device, block, newMask()), pages);
+    const mapped = andMask(this.#core.mappedMask(device, block, scratchMask()), pages);
     if (!isEmptyMask(mapped)) this.#core.unmap(device, block, mapped);
   }
 
   /** Lets the device at its hidden pages among these. Returns how many there are. */
   lend(device: number, block: number, pages: PageMask): number {
-    const mapped = this.#core.mappedMask(device, block, newMask());
-    let lent = 0;
-    for (const [flags, rights] of [
-      [this.#readable[device], RIGHTS.read],
-      [this.#writable[device], RIGHTS.atomic],
-    ] as const) {
-      const own = flags.mask(block);
-      if (own === null) continue;
-      const hidden = andNotMask(andMask(orMask(newMask(), own), pages), mapped);
-      if (isEmptyMask(hidden)) continue;
-      this.#core.map(device, block, hidden, rights, 0);
-      lent += countPages(hidden);
-    }
-    return lent;
+    const mapped = this.#core.mappedMask(device, block, scratchMask());
+    return (
+      this.#lendOf(this.#readable[device], RIGHTS.read, device, block, pages, mapped) +
+      this.#lendOf(this.#writable[device], RIGHTS.atomic, device, block, pages, mapped)
+    );
+  }
+
+  #lendOf(flags: PageFlags, rights: Rights, device: number, block: number, pages: PageMask, mapped: PageMask): number {
+    const own = flags.mask(block);
+    if (own === null) return 0;
+    const hidden = andNotMask(andMask(copyMask(scratchMask(), own), pages), mapped);
+    if (isEmptyMask(hidden)) return 0;
+    this.#core.map(device, block, hidden, rights, 0);
+    return countPages(hidden);
   }
 
   /** Ends all lending in a block. */
   takeBack(device: number, block: number): void {
     const lent = andMask(
-      this.#core.mappedMask(device, block, newMask()),
-      this.#core.residentMask(HOST, block, newMask()),
+      this.#core.mappedMask(device, block, scratchMask()),
+      this.#core.residentMask(HOST, block, scratchMask()),
     );
     if (!isEmptyMask(lent)) this.#core.unmap(device, block, lent, 0);
   }

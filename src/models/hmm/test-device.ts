@@ -5,9 +5,9 @@
  */
 
 import { ACCESS, type FaultBuffer } from '../../replay/faults.ts';
-import { forEachBlock, PageFlags } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, endInBlock, PageFlags } from '../../replay/linux-mm/page-flags.ts';
 import { createLinuxMm, type LinuxMm } from '../../replay/linux-mm.ts';
-import { countPages, PAGE_BYTES } from '../../replay/mask.ts';
+import { countPages, PAGE_BYTES, releaseScratch, scratchMark } from '../../replay/mask.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS } from '../../replay/model.ts';
 import type { PrefetchEvent } from '../../trace/compiled.ts';
 import { createDmirror } from './dmirror.ts';
@@ -31,6 +31,9 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
   });
   const process = createProcess(core, mm, { reserve: (actor, bytes) => core.reserve(actor, bytes) });
 
+  /** Pages of the present request that wait (see `lend`). */
+  const waiting = new PageFlags();
+
   /** One request: the whole access of the first fault. */
   function deviceFaults(actor: number, faults: FaultBuffer): void {
     const firstPage = faults.firstPage[0];
@@ -38,7 +41,7 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
     const write = faults.access[0] !== ACCESS.read;
     core.spend(p.faultNs, 'faultService');
     core.count('roundTrips');
-    const reachable = !core.vmasIn(firstPage, lastPage).some(process.isExplicit);
+    const reachable = !meetsExplicit(firstPage, lastPage);
     if (reachable && p.migrateOnAccess) migrateChunks(actor, firstPage, lastPage);
     if (reachable && request(actor, firstPage, lastPage, write)) faults.serve(0);
     else faults.fail(0);
@@ -49,25 +52,35 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
     }
   }
 
+  function meetsExplicit(firstPage: number, lastPage: number): boolean {
+    const only = core.vmaAt(firstPage);
+    if (only !== null && lastPage <= only.lastPage) return process.isExplicit(only);
+    return core.vmasIn(firstPage, lastPage).some(process.isExplicit);
+  }
+
   /**
    * The policy looks at every access, so pages in RAM are let go for this one only: until each page that it has yet to
    * touch was touched once. Those are the pages that wait and, when the device may issue no more, those behind them.
    */
   function lend(actor: number, faults: FaultBuffer): void {
     if (!p.migrateOnAccess) return;
-    const waiting = new PageFlags();
+    waiting.clear();
     let last = 0;
     for (let i = 0; i < faults.count; i++) {
       if (faults.record[i] !== faults.record[0]) continue;
       last = Math.max(last, faults.page[i]);
-      waiting.add(faults.page[i], faults.page[i]);
+      waiting.addPage(faults.page[i]);
     }
     if (faults.count >= core.inFlight && last < faults.lastPage[0]) waiting.add(last + 1, faults.lastPage[0]);
-    forEachBlock(faults.firstPage[0], faults.lastPage[0], (block) => {
+    const end = faults.lastPage[0];
+    for (let page = faults.firstPage[0]; page <= end; page = endInBlock(page, end) + 1) {
+      const block = blockOf(page);
       const pages = waiting.mask(block);
+      const mark = scratchMark();
       const lent = pages === null ? 0 : device.mirror.lend(actor, block, pages);
+      releaseScratch(mark);
       if (lent > 0) core.armCounter(actor, block, lent);
-    });
+    }
   }
 
   function request(actor: number, firstPage: number, lastPage: number, write: boolean): boolean {
@@ -101,12 +114,12 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
   }
 
   function isHeld(actor: number, from: number, to: number): boolean {
-    for (let page = from; page <= to; page++) if (mm.entry(page).device !== actor) return false;
+    for (let page = from; page <= to; page++) if (mm.deviceOf(page) !== actor) return false;
     return true;
   }
 
   function holdsAny(actor: number, from: number, to: number): boolean {
-    for (let page = from; page <= to; page++) if (mm.entry(page).device === actor) return true;
+    for (let page = from; page <= to; page++) if (mm.deviceOf(page) === actor) return true;
     return false;
   }
 
