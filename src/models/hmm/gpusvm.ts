@@ -5,7 +5,7 @@
 
 import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
 import { blockOf } from '../../replay/linux-mm/page-flags.ts';
-import { createLinuxMm, type FaultCause, type LinuxMm, type NotifierRange } from '../../replay/linux-mm.ts';
+import { createLinuxMm, type FaultCause, type LinuxMm, type RangeFaultStatus } from '../../replay/linux-mm.ts';
 import {
   andMask,
   andNotMask,
@@ -14,12 +14,16 @@ import {
   countRuns,
   isEmptyMask,
   maskCovers,
-  newMask,
   PAGE_BYTES,
+  type PageMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
 } from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
 import type { PrefetchEvent } from '../../trace/compiled.ts';
+import { createInvalidation } from './invalidation.ts';
 import { type HmmParameters, kernelCosts } from './parameters.ts';
 import { createProcess, rightsFor } from './process.ts';
 import {
@@ -27,6 +31,7 @@ import {
   bookBytes,
   type Chunk,
   chooseChunk,
+  type Notifier,
   newDeviceRanges,
   notifierAt,
   pagesOf,
@@ -44,18 +49,33 @@ type Served = 'served' | 'stale' | 'failed';
 
 export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
   const devices = core.actors.map(newDeviceRanges);
+  const { invalidate, invalidateEach } = createInvalidation(core, devices);
   const mm: LinuxMm = createLinuxMm(core, {
-    driver: { invalidate, migrateToRam, pageFree: (device, block, pages) => vram.pagesLeft(device, block, pages) },
+    driver: {
+      invalidate,
+      invalidateEach,
+      migrateToRam,
+      pageFree: (device, block, pages) => vram.pagesLeft(device, block, pages),
+    },
     costs: kernelCosts(p),
     hugeMigration: p.hugeMigration,
   });
   const vram = new Vram(core, () => mm);
   const { migrateIfWanted, scatteredCopy } = createToDevice(core, mm, vram, p);
   const process = createProcess(core, mm, { reserve: (device, bytes) => vram.reserve(device, bytes) });
+  /** The hmm_range_fault request that is being made, and the notifier that it watches. */
+  let watched: Notifier | null = null;
+  const request = { firstPage: 0, lastPage: 0, device: 0, write: true, sequence: () => watched?.sequence ?? 0 };
+  /** The migration home that is being made, and where it begins. */
+  let homeFirst = 0;
+  const home = {
+    trigger: 'hostFault' as Trigger,
+    moved: (_block: number, pages: PageMask) => scatteredCopy(homeFirst, countPages(pages)),
+  };
 
   // --- device faults ---------------------------------------------------------------------------------------------
   function deviceFaults(device: number, faults: FaultBuffer): void {
-    takeFault();
+    core.spend(p.faultNs, 'faultService');
     const result = service(device, faults.page[0], faults.access[0] as Access, 'deviceFault');
     if (result === 'served') faults.serve(0);
     else if (result === 'stale') faults.stale(0);
@@ -63,15 +83,11 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
     // The faults behind it are fetched one by one too; those that find their range valid need no more than that.
     let next = 1;
     for (; next < faults.count && isValid(device, faults.page[next], faults.access[next] as Access); next++) {
-      takeFault();
+      core.spend(p.faultNs, 'faultService');
       faults.stale(next);
     }
     faults.fetches = next;
-  }
-
-  function takeFault(): void {
-    core.spend(p.faultNs, 'faultService');
-    core.count('roundTrips');
+    core.count('roundTrips', next);
   }
 
   function isValid(device: number, page: number, access: Access): boolean {
@@ -106,7 +122,7 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
       last: Math.min(vma.lastPage, notifier.last),
     };
     const present = (chunk: Chunk): boolean =>
-      maskCovers(mm.validMask(blockOf(chunk.first), device, newMask()), pagesOf(chunk));
+      maskCovers(mm.validMask(blockOf(chunk.first), device, scratchMask()), pagesOf(chunk));
     const chunk = chooseChunk(own, page, bounds, p.checkPagesThreshold / PAGE_BYTES, present);
     const range = addRange(own, chunk, notifier);
     core.countOwn('ranges');
@@ -117,20 +133,34 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
   // --- mirroring -------------------------------------------------------------------------------------------------
   /** drm_gpusvm_get_pages asks for write permission unless the VMA is read-only. False = fatal. */
   function getPages(device: number, range: SvmRange): boolean {
-    const { first: firstPage, last: lastPage, notifier } = range;
     for (;;) {
-      const status = mm.rangeFault({ firstPage, lastPage, device, write: true, sequence: () => notifier.sequence });
+      const status = rangeFault(device, range.first, range.last, true, range.notifier);
       if (status !== 'busy') return status === 'valid';
       core.countOwn('retries');
     }
+  }
+
+  function rangeFault(
+    device: number,
+    first: number,
+    last: number,
+    write: boolean,
+    notifier: Notifier | null,
+  ): RangeFaultStatus {
+    watched = notifier;
+    request.firstPage = first;
+    request.lastPage = last;
+    request.device = device;
+    request.write = write;
+    return mm.rangeFault(request);
   }
 
   /** Writes the device's page table. False when the range is mixed, or not where the access needs it. */
   function bind(device: number, range: SvmRange, needsVram: boolean): boolean {
     const block = blockOf(range.first);
     const all = pagesOf(range);
-    const own = andMask(core.residentMask(device, block, newMask()), all);
-    const remote = andNotMask(copyMask(newMask(), all), own);
+    const own = andMask(core.residentMask(device, block, scratchMask()), all);
+    const remote = andNotMask(copyMask(scratchMask(), all), own);
     const mixed = !isEmptyMask(own) && !isEmptyMask(remote);
     if ((mixed && !p.allowMixed) || (needsVram && !isEmptyMask(remote))) return false;
     const huge = mm.mapOrder(range.first) > 0 && sizeOf(range) === 512;
@@ -143,34 +173,10 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
 
   /** drm_gpusvm_range_evict: hmm_range_fault without an owner, so that every device page faults home. */
   function bringHome(firstPage: number, lastPage: number): void {
-    mm.rangeFault({ firstPage, lastPage, device: -1, write: false, sequence: () => 0 });
+    rangeFault(-1, firstPage, lastPage, false, null);
   }
 
   // --- called by core MM -----------------------------------------------------------------------------------------
-  function invalidate(event: NotifierRange): number {
-    let calls = 0;
-    for (let device = 1; device < devices.length; device++) {
-      for (const notifier of devices[device].notifiers.meeting(event.firstPage, event.lastPage)) {
-        calls++;
-        notifier.sequence++;
-        zap(device, Math.max(event.firstPage, notifier.first), Math.min(event.lastPage, notifier.last));
-      }
-    }
-    return calls;
-  }
-
-  /** Whole ranges lose their mapping; those that have none cost nothing. */
-  function zap(device: number, first: number, last: number): void {
-    const mapped = devices[device].ranges.meeting(first, last).filter((range) => range.rights !== RIGHTS.none);
-    if (mapped.length === 0) return;
-    for (const range of mapped) {
-      core.unmap(device, blockOf(range.first), pagesOf(range), 1);
-      range.rights = RIGHTS.none;
-    }
-    core.tlbInvalidate(device);
-    core.count('roundTrips');
-  }
-
   /** A fault on a device page takes its whole buffer object back, clipped to the VMA. */
   function migrateToRam(page: number, device: number, cause: FaultCause): boolean {
     const object = vram.at(device, page);
@@ -180,12 +186,15 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
     if (cause === 'cpu') core.waitUntil(object.keepUntilNs);
     const first = Math.max(object.first, vma.firstPage);
     const last = Math.min(object.last, vma.lastPage);
-    const moved = mm.migrateToHost(device, first, last, {
-      trigger: cause === 'device' ? 'deviceFault' : 'hostFault',
-      moved: (_block, pages) => scatteredCopy({ first, last }, countPages(pages)),
-    });
+    return takeHome(device, first, last, cause === 'device' ? 'deviceFault' : 'hostFault') > 0;
+  }
+
+  function takeHome(device: number, first: number, last: number, trigger: Trigger): number {
+    home.trigger = trigger;
+    homeFirst = first;
+    const moved = mm.migrateToHost(device, first, last, home);
     core.count('roundTrips');
-    return moved > 0;
+    return moved;
   }
 
   // --- other hooks -----------------------------------------------------------------------------------------------
@@ -215,7 +224,9 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
 
   function bringIn(device: number, first: number, last: number): void {
     for (let page = first; page <= last; ) {
+      const mark = scratchMark();
       service(device, page, ACCESS.read, 'hint');
+      releaseScratch(mark);
       page = (devices[device].ranges.at(page)?.last ?? page) + 1;
     }
   }
@@ -223,16 +234,11 @@ export function createGpusvm(core: Core, p: HmmParameters): ModelHooks {
   /** Ranges go to RAM and are mapped there. */
   function takeBack(first: number, last: number): void {
     for (let device = 1; device < devices.length; device++) {
-      for (const object of vram.within(device, first, last)) {
-        const bounds = { first: object.first, last: object.last };
-        mm.migrateToHost(device, object.first, object.last, {
-          trigger: 'hint',
-          moved: (_block, pages) => scatteredCopy(bounds, countPages(pages)),
-        });
-        core.count('roundTrips');
-      }
+      for (const object of vram.within(device, first, last)) takeHome(device, object.first, object.last, 'hint');
       for (const range of devices[device].ranges.meeting(first, last)) {
+        const mark = scratchMark();
         if (range.rights === RIGHTS.none && getPages(device, range)) bind(device, range, false);
+        releaseScratch(mark);
       }
     }
   }

@@ -4,7 +4,7 @@
  */
 
 import { IntervalSet } from '../../replay/interval-set.ts';
-import { BLOCK_PAGES, type PageMask, rangeMask } from '../../replay/mask.ts';
+import { BLOCK_PAGES, type PageMask, scratchRange } from '../../replay/mask.ts';
 import type { Rights } from '../../replay/model.ts';
 
 /** Sizes that xe tries, largest first (fault_chunk_sizes), in pages. */
@@ -60,9 +60,9 @@ export interface Chunk {
 
 export const sizeOf = ({ first, last }: Chunk): number => last - first + 1;
 
-/** A chunk's pages within its block. */
+/** A chunk's pages within its block, as a scratch mask. */
 export function pagesOf({ first, last }: Chunk): PageMask {
-  return rangeMask(first % BLOCK_PAGES, last % BLOCK_PAGES);
+  return scratchRange(first % BLOCK_PAGES, last % BLOCK_PAGES);
 }
 
 /**
@@ -81,7 +81,7 @@ export function chooseChunk(
     const chunk = { first, last: first + pages - 1 };
     if (pages === 1) return chunk;
     if (first < bounds.first || chunk.last > bounds.last) continue;
-    if (of.ranges.meeting(first, chunk.last).length > 0) continue;
+    if (of.ranges.meets(first, chunk.last)) continue;
     if (pages <= checkUpToPages && !present(chunk)) continue;
     return chunk;
   }
@@ -90,7 +90,9 @@ export function chooseChunk(
 
 /** Bytes of bookkeeping of all devices. */
 export function bookBytes(all: readonly DeviceRanges[]): number {
-  return all.reduce((bytes, of) => bytes + of.ranges.size * RANGE_BYTES + of.notifiers.size * NOTIFIER_BYTES, 0);
+  let bytes = 0;
+  for (const of of all) bytes += of.ranges.size * RANGE_BYTES + of.notifiers.size * NOTIFIER_BYTES;
+  return bytes;
 }
 
 export function addRange(of: DeviceRanges, chunk: Chunk, notifier: Notifier): SvmRange {

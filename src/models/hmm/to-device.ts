@@ -2,11 +2,19 @@
 
 import { blockOf } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
-import { andMask, countPages, maskCovers, newMask, PAGE_BYTES } from '../../replay/mask.ts';
+import {
+  andMask,
+  clearMask,
+  countPages,
+  maskCovers,
+  PAGE_BYTES,
+  type PageMask,
+  scratchMask,
+} from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import { type Core, HOST, type Vma } from '../../replay/model.ts';
 import type { HmmParameters } from './parameters.ts';
-import { type Chunk, pagesOf, type SvmRange, sizeOf } from './ranges.ts';
+import { pagesOf, type SvmRange, sizeOf } from './ranges.ts';
 import type { Vram } from './vram.ts';
 
 /** Attempts to migrate for an access that needs device memory, and for any other. */
@@ -17,10 +25,20 @@ export interface ToDevice {
   /** Tries to migrate a range for an access; `retry` = times that the fault was begun again. */
   migrateIfWanted(device: number, range: SvmRange, vma: Vma, trigger: Trigger, needsVram: boolean, retry: number): void;
   /** 4 KiB pages of RAM lie anywhere: the copy engine takes them one by one. */
-  scatteredCopy(range: Chunk, pages: number): void;
+  scatteredCopy(firstPage: number, pages: number): void;
+}
+
+/** The migration that is being made: its device, its range, and the pages that came from RAM. */
+interface Migration {
+  device: number;
+  range: SvmRange | null;
+  pagesInRam: number;
 }
 
 export function createToDevice(core: Core, mm: LinuxMm, vram: Vram, p: HmmParameters): ToDevice {
+  const present: Migration = { device: 0, range: null, pagesInRam: 0 };
+  const options = { trigger: 'deviceFault' as Trigger, allocate, moved };
+
   function migrateIfWanted(
     device: number,
     range: SvmRange,
@@ -43,24 +61,19 @@ export function createToDevice(core: Core, mm: LinuxMm, vram: Vram, p: HmmParame
   }
 
   function isOnDevice(device: number, range: SvmRange): boolean {
-    return maskCovers(core.residentMask(device, blockOf(range.first), newMask()), pagesOf(range));
+    return maskCovers(core.residentMask(device, blockOf(range.first), scratchMask()), pagesOf(range));
   }
 
   function migrate(device: number, range: SvmRange, trigger: Trigger): boolean {
     const bytes = sizeOf(range) * PAGE_BYTES;
     if (!vram.reserve(device, bytes)) return false;
-    const inRam = andMask(core.residentMask(HOST, blockOf(range.first), newMask()), pagesOf(range));
-    const moved = mm.migrateToDevice(device, range.first, range.last, {
-      trigger,
-      allocate: (_block, pages) => {
-        if (countPages(pages) < sizeOf(range)) pages.fill(0);
-      },
-      moved: (_block, pages) => {
-        vram.add(device, range.first, range.last, pages);
-        scatteredCopy(range, countPages(inRam));
-      },
-    });
-    if (moved === 0) {
+    present.device = device;
+    present.range = range;
+    present.pagesInRam = countPages(
+      andMask(core.residentMask(HOST, blockOf(range.first), scratchMask()), pagesOf(range)),
+    );
+    options.trigger = trigger;
+    if (mm.migrateToDevice(device, range.first, range.last, options) === 0) {
       core.release(device, bytes);
       return false;
     }
@@ -68,8 +81,20 @@ export function createToDevice(core: Core, mm: LinuxMm, vram: Vram, p: HmmParame
     return true;
   }
 
-  function scatteredCopy(range: Chunk, pages: number): void {
-    if (mm.mapOrder(range.first) === 0) core.spend(pages * p.copyPageNs, 'transfer');
+  /** drm_pagemap: all pages of the range or none. */
+  function allocate(_block: number, pages: PageMask): void {
+    if (present.range !== null && countPages(pages) < sizeOf(present.range)) clearMask(pages);
+  }
+
+  function moved(_block: number, pages: PageMask): void {
+    const { device, range, pagesInRam } = present;
+    if (range === null) return;
+    vram.add(device, range.first, range.last, pages);
+    scatteredCopy(range.first, pagesInRam);
+  }
+
+  function scatteredCopy(firstPage: number, pages: number): void {
+    if (mm.mapOrder(firstPage) === 0) core.spend(pages * p.copyPageNs, 'transfer');
   }
 
   return { migrateIfWanted, scatteredCopy };

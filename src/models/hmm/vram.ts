@@ -7,11 +7,11 @@ import type { LinuxMm } from '../../replay/linux-mm.ts';
 import {
   andNotMask,
   BLOCK_PAGES,
+  copyMask,
   countPages,
   hasPage,
   isEmptyMask,
   newMask,
-  orMask,
   PAGE_BYTES,
   type PageMask,
 } from '../../replay/mask.ts';
@@ -20,89 +20,147 @@ import type { Core } from '../../replay/model.ts';
 export interface BufferObject {
   readonly device: number;
   /** The range that it was made for. */
-  readonly first: number;
-  readonly last: number;
+  first: number;
+  last: number;
   /** Its pages that still hold data, within the block. */
   readonly pages: PageMask;
   /** Until then a CPU fault leaves the data where it is. */
   keepUntilNs: number;
+  /** Neighbours in order of allocation. */
+  older: BufferObject | null;
+  newer: BufferObject | null;
 }
 
+/** The objects of one device. */
+interface Queue {
+  oldest: BufferObject | null;
+  newest: BufferObject | null;
+  /** By block; a block may hold several. */
+  readonly byBlock: Map<number, BufferObject[]>;
+  /** Objects and lists that are out of use: a migration makes none while there are some. */
+  readonly spareObjects: BufferObject[];
+  readonly spareLists: BufferObject[][];
+}
+
+const NONE: readonly BufferObject[] = [];
+
 export class Vram {
-  /** By device, in order of allocation. */
-  readonly #queues: Set<BufferObject>[];
-  /** By device and block; a block may hold several. */
-  readonly #byBlock: Map<number, BufferObject[]>[];
+  /** By actor. */
+  readonly #queues: Queue[];
   readonly #core: Core;
   readonly #mm: () => LinuxMm;
 
   constructor(core: Core, mm: () => LinuxMm) {
     this.#core = core;
     this.#mm = mm;
-    this.#queues = core.actors.map(() => new Set());
-    this.#byBlock = core.actors.map(() => new Map());
+    this.#queues = core.actors.map(() => ({
+      oldest: null,
+      newest: null,
+      byBlock: new Map(),
+      spareObjects: [],
+      spareLists: [],
+    }));
   }
 
   /** Takes memory, at the cost of the oldest objects. False when it cannot be had. */
   reserve(device: number, bytes: number): boolean {
     if (bytes > this.#core.effectiveCapacity(device)) return false;
     while (!this.#core.reserve(device, bytes)) {
-      const [oldest] = this.#queues[device];
-      if (oldest === undefined) return false;
+      const { oldest } = this.#queues[device];
+      if (oldest === null) return false;
       this.#evict(oldest);
     }
     return true;
   }
 
   #evict(victim: BufferObject): void {
-    const { device, first, last } = victim;
+    const { device, first, last, pages } = victim;
     const bytes = (last - first + 1) * PAGE_BYTES;
-    this.#core.evicted(device, first, bytes, countPages(victim.pages));
+    this.#core.evicted(device, first, bytes, countPages(pages));
     this.#core.beginMakingRoom();
-    this.#mm().migrateDevicePages(device, Math.floor(first / BLOCK_PAGES), victim.pages, 'eviction');
+    this.#mm().migrateDevicePages(device, Math.floor(first / BLOCK_PAGES), pages, 'eviction');
     this.#core.endMakingRoom();
   }
 
   /** The pages of a range have arrived in memory that was reserved for them. */
-  add(device: number, first: number, last: number, pages: PageMask): BufferObject {
-    const object = { device, first, last, pages: orMask(newMask(), pages), keepUntilNs: 0 };
-    this.#queues[device].add(object);
+  add(device: number, first: number, last: number, pages: PageMask): void {
+    const queue = this.#queues[device];
+    const object = queue.spareObjects.pop() ?? newObject(device);
+    object.first = first;
+    object.last = last;
+    copyMask(object.pages, pages);
+    object.keepUntilNs = 0;
+    append(queue, object);
     const block = Math.floor(first / BLOCK_PAGES);
-    const others = this.#byBlock[device].get(block);
-    if (others === undefined) this.#byBlock[device].set(block, [object]);
-    else others.push(object);
-    return object;
+    let inBlock = queue.byBlock.get(block);
+    if (inBlock === undefined) {
+      inBlock = queue.spareLists.pop() ?? [];
+      queue.byBlock.set(block, inBlock);
+    }
+    inBlock.push(object);
   }
 
   at(device: number, page: number): BufferObject | null {
-    const objects = this.#byBlock[device].get(Math.floor(page / BLOCK_PAGES)) ?? [];
-    return objects.find((object) => hasPage(object.pages, page % BLOCK_PAGES)) ?? null;
+    for (const object of this.#in(device, Math.floor(page / BLOCK_PAGES))) {
+      if (hasPage(object.pages, page % BLOCK_PAGES)) return object;
+    }
+    return null;
   }
 
-  /** Objects that hold pages of first..last. */
-  within(device: number, first: number, last: number): BufferObject[] {
-    const found: BufferObject[] = [];
+  /** Objects that hold pages of first..last, each with the range that it was made for. */
+  within(device: number, first: number, last: number): { first: number; last: number }[] {
+    const found: { first: number; last: number }[] = [];
     for (let block = Math.floor(first / BLOCK_PAGES); block <= Math.floor(last / BLOCK_PAGES); block++) {
-      for (const object of this.#byBlock[device].get(block) ?? []) {
-        if (object.first <= last && object.last >= first) found.push(object);
+      for (const object of this.#in(device, block)) {
+        if (object.first <= last && object.last >= first) found.push({ first: object.first, last: object.last });
       }
     }
     return found;
   }
 
-  /** dev_pagemap_ops.page_free. */
-  pagesLeft(device: number, block: number, pages: PageMask): void {
-    for (const object of [...(this.#byBlock[device].get(block) ?? [])]) {
-      andNotMask(object.pages, pages);
-      if (isEmptyMask(object.pages)) this.#drop(object, block);
-    }
+  #in(device: number, block: number): readonly BufferObject[] {
+    return this.#queues[device].byBlock.get(block) ?? NONE;
   }
 
-  #drop(object: BufferObject, block: number): void {
-    this.#queues[object.device].delete(object);
-    const left = (this.#byBlock[object.device].get(block) ?? []).filter((other) => other !== object);
-    if (left.length === 0) this.#byBlock[object.device].delete(block);
-    else this.#byBlock[object.device].set(block, left);
+  /** dev_pagemap_ops.page_free. */
+  pagesLeft(device: number, block: number, pages: PageMask): void {
+    const queue = this.#queues[device];
+    const objects = queue.byBlock.get(block);
+    if (objects === undefined) return;
+    let kept = 0;
+    for (const object of objects) {
+      if (isEmptyMask(andNotMask(object.pages, pages))) this.#drop(queue, object);
+      else objects[kept++] = object;
+    }
+    while (objects.length > kept) objects.pop();
+    if (kept > 0) return;
+    queue.byBlock.delete(block);
+    queue.spareLists.push(objects);
+  }
+
+  #drop(queue: Queue, object: BufferObject): void {
+    unlink(queue, object);
+    queue.spareObjects.push(object);
     this.#core.release(object.device, (object.last - object.first + 1) * PAGE_BYTES);
   }
+}
+
+function newObject(device: number): BufferObject {
+  return { device, first: 0, last: 0, pages: newMask(), keepUntilNs: 0, older: null, newer: null };
+}
+
+/** As the newest. */
+function append(queue: Queue, object: BufferObject): void {
+  object.older = queue.newest;
+  object.newer = null;
+  if (queue.newest === null) queue.oldest = object;
+  else queue.newest.newer = object;
+  queue.newest = object;
+}
+
+function unlink(queue: Queue, { older, newer }: BufferObject): void {
+  if (older === null) queue.oldest = newer;
+  else older.newer = newer;
+  if (newer === null) queue.newest = older;
+  else newer.older = older;
 }
