@@ -18,6 +18,7 @@ import {
   orMask,
   PAGE_BYTES,
   type PageMask,
+  pageInBlock,
   releaseScratch,
   scratchMark,
   scratchMask,
@@ -77,7 +78,7 @@ export function serveAts(uvm: Uvm, device: number, buffer: FaultBuffer, from: nu
         batch.stale(buffer, fault);
         continue;
       }
-      addPage(faulted, page % BLOCK_PAGES);
+      addPage(faulted, pageInBlock(page));
       batch.serve(buffer, fault);
     }
     if (isEmptyMask(faulted)) continue;

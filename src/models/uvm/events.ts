@@ -9,6 +9,7 @@ import {
   nextPage,
   PAGE_BYTES,
   type PageMask,
+  pageInBlock,
   releaseScratch,
   scratchMark,
   scratchMask,
@@ -38,7 +39,7 @@ export function counter(uvm: Uvm, device: number, number: number, page: number):
     counterAts(uvm, device, page);
     return;
   }
-  const inBlock = page % BLOCK_PAGES;
+  const inBlock = pageInBlock(page);
   const first = Math.max(inBlock - (inBlock % BIG_PAGE_PAGES), block.first);
   const last = Math.min(inBlock - (inBlock % BIG_PAGE_PAGES) + BIG_PAGE_PAGES, block.outer) - 1;
   const remote = andMask(uvm.core.mappedMask(device, number, scratchMask()), scratchRange(first, last));

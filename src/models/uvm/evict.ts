@@ -25,7 +25,7 @@ export function takeMemory(uvm: Uvm, block: VaBlock, device: number, mask: PageM
   const chunks = block.chunks[device];
   for (let page = nextPage(mask, 0); page >= 0; ) {
     const { start, pages } = chunkSpan(block, page);
-    if (!chunks.has(start) && uvm.memory[device].allocate(block, start, pages) === null) return false;
+    if (chunks.get(start) === undefined && uvm.memory[device].allocate(block, start, pages) === null) return false;
     page = nextPage(mask, start + pages);
   }
   return true;
@@ -105,6 +105,6 @@ function mapEvicted(uvm: Uvm, block: VaBlock, device: number, pages: PageMask): 
 /** Gives back the chunks of the block on every device. */
 export function freeChunks(uvm: Uvm, block: VaBlock): void {
   for (const [device, chunks] of block.chunks.entries()) {
-    for (const chunk of [...chunks.values()]) uvm.memory[device].free(chunk);
+    for (const chunk of chunks.all()) uvm.memory[device].free(chunk);
   }
 }

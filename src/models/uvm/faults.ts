@@ -4,7 +4,7 @@
  */
 
 import type { FaultBuffer } from '../../replay/faults.ts';
-import { BLOCK_PAGES, releaseScratch, scratchMark } from '../../replay/mask.ts';
+import { BLOCK_PAGES, pageInBlock, releaseScratch, scratchMark } from '../../replay/mask.ts';
 import { serveAts } from './ats.ts';
 import { traceTime } from './mapping.ts';
 import { makePresent } from './pageable.ts';
@@ -50,7 +50,7 @@ export function serveBatch(uvm: Uvm, device: number, buffer: FaultBuffer): void 
 
 function sameBlock(uvm: Uvm, block: VaBlock | null, number: number, page: number): boolean {
   if (Math.floor(page / BLOCK_PAGES) !== number) return false;
-  return block === null ? blockAt(uvm, page) === null : page % BLOCK_PAGES < block.outer;
+  return block === null ? blockAt(uvm, page) === null : pageInBlock(page) < block.outer;
 }
 
 /** Serves faults from..end-1 of the batch, all of one block, again from the start after each eviction. */

@@ -81,10 +81,11 @@ export function unmapFromAll(uvm: Uvm, block: VaBlock, mask: PageMask, except = 
 
 /** Fills `out` with the pages that are resident in more than one place. */
 export function duplicatedMask(uvm: Uvm, block: VaBlock, out: PageMask): PageMask {
+  clearMask(out);
+  if (!block.everDuplicated) return out;
   const mark = scratchMark();
   const once = scratchMask();
   const here = scratchMask();
-  clearMask(out);
   for (let p = 0; p < uvm.topology.processors; p++) {
     uvm.core.residentMask(p, block.number, here);
     for (let w = 0; w < here.length; w++) {
@@ -126,13 +127,14 @@ export function newRights(
   }
 }
 
-/** Lowers the rights of others on pages that stayed where they were and are now written by `processor`. */
+/** Lowers the rights of others on pages that are now written by `processor` and have not just arrived. */
 export function revokeOthers(
   uvm: Uvm,
   block: VaBlock,
   processor: number,
   destination: number,
-  stayed: PageMask,
+  written: PageMask,
+  arrived: PageMask,
   rights: Rights,
 ): void {
   const native = uvm.topology.nativeAtomics[destination];
@@ -140,7 +142,8 @@ export function revokeOthers(
   const revoked = processor !== HOST && rights === RIGHTS.atomic ? RIGHTS.write : RIGHTS.atomic;
   for (let p = 0; p < uvm.topology.processors; p++) {
     if (p === processor || has(spared, p) || (p === HOST && revoked === RIGHTS.atomic)) continue;
-    const pages = andMask(uvm.core.mappedMask(p, block.number, scratchMask(), revoked), stayed);
+    const pages = andMask(uvm.core.mappedMask(p, block.number, scratchMask(), revoked), written);
+    andNotMask(pages, arrived);
     if (isEmptyMask(pages)) continue;
     uvm.core.map(p, block.number, pages, revoked === RIGHTS.atomic ? RIGHTS.write : RIGHTS.read, countPages(pages));
     if (p === HOST) uvm.core.hostShootdown();

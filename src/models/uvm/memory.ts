@@ -26,8 +26,9 @@ export class GpuMemory {
   readonly #discarded = new RootChunkList();
   /** Split root chunks with room left. */
   readonly #partial = new Set<RootChunk>();
-  /** Root chunks that are free memory, for their next use. */
-  readonly #free: RootChunk[] = [];
+  /** Root chunks that are free memory, and chunks that were given back, for their next use. */
+  readonly #freeRoots: RootChunk[] = [];
+  readonly #freeChunks: Chunk[] = [];
 
   constructor(core: Core, device: number) {
     this.#core = core;
@@ -43,10 +44,24 @@ export class GpuMemory {
     root.usedUnits += pages;
     if (root.usedUnits === BLOCK_PAGES) this.#partial.delete(root);
     else this.#partial.add(root);
-    const chunk: Chunk = { root, unit, pages, block, start };
-    root.chunks.push(chunk);
-    block.chunks[this.#device].set(start, chunk);
+    const chunk = this.#place(root, unit, pages, block, start);
     this.markUsed(root);
+    return chunk;
+  }
+
+  #place(root: RootChunk, unit: number, pages: number, block: VaBlock, start: number): Chunk {
+    let chunk = this.#freeChunks.pop();
+    if (chunk === undefined) {
+      chunk = { root, unit, pages, block, start };
+    } else {
+      chunk.root = root;
+      chunk.unit = unit;
+      chunk.pages = pages;
+      chunk.block = block;
+      chunk.start = start;
+    }
+    root.chunks.push(chunk);
+    block.chunks[this.#device].add(chunk);
     return chunk;
   }
 
@@ -58,7 +73,7 @@ export class GpuMemory {
 
   #newRoot(): RootChunk | null {
     if (!this.#core.reserve(this.#device, BLOCK_BYTES)) return null;
-    const root = this.#free.pop();
+    const root = this.#freeRoots.pop();
     if (root !== undefined) return root;
     return { device: this.#device, units: newMask(), usedUnits: 0, chunks: [], list: null, older: null, newer: null };
   }
@@ -67,7 +82,8 @@ export class GpuMemory {
   free(chunk: Chunk): void {
     const { root } = chunk;
     removeFrom(root.chunks, chunk);
-    chunk.block.chunks[this.#device].delete(chunk.start);
+    chunk.block.chunks[this.#device].remove(chunk);
+    this.#freeChunks.push(chunk);
     removeRange(root.units, chunk.unit, chunk.unit + chunk.pages - 1);
     root.usedUnits -= chunk.pages;
     if (root.usedUnits > 0) {
@@ -76,7 +92,7 @@ export class GpuMemory {
     }
     root.list?.remove(root);
     this.#partial.delete(root);
-    this.#free.push(root);
+    this.#freeRoots.push(root);
     this.#core.release(this.#device, BLOCK_BYTES);
   }
 
@@ -84,12 +100,10 @@ export class GpuMemory {
   replace(chunk: Chunk, block: VaBlock): void {
     const { root } = chunk;
     removeFrom(root.chunks, chunk);
-    chunk.block.chunks[this.#device].delete(chunk.start);
+    chunk.block.chunks[this.#device].remove(chunk);
     for (let page = Math.max(chunk.start, block.first); page < Math.min(chunk.start + chunk.pages, block.outer); ) {
       const span = chunkSpan(block, page);
-      const piece: Chunk = { root, unit: chunk.unit + page - chunk.start, pages: span.pages, block, start: page };
-      root.chunks.push(piece);
-      block.chunks[this.#device].set(page, piece);
+      this.#place(root, chunk.unit + page - chunk.start, span.pages, block, page);
       page += span.pages;
     }
   }
@@ -120,6 +134,7 @@ function removeFrom(chunks: Chunk[], chunk: Chunk): void {
 
 /** First free aligned run of units, or -1. 4 KiB chunks fill units that are begun already. */
 function freeUnit(root: RootChunk, pages: number): number {
+  if (pages === BLOCK_PAGES) return root.usedUnits === 0 ? 0 : -1;
   let whole = -1;
   for (let unit = 0; unit < BLOCK_PAGES; unit += BIG_PAGE_PAGES) {
     const used = countPagesIn(root.units, unit, unit + BIG_PAGE_PAGES - 1);
@@ -127,5 +142,5 @@ function freeUnit(root: RootChunk, pages: number): number {
     if (pages !== 1 || used === 0 || used === BIG_PAGE_PAGES) continue;
     for (let i = unit; i < unit + BIG_PAGE_PAGES; i++) if (countPagesIn(root.units, i, i) === 0) return i;
   }
-  return pages === BLOCK_PAGES ? (root.usedUnits === 0 ? 0 : -1) : whole;
+  return whole;
 }

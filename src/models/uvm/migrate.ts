@@ -41,11 +41,14 @@ export function makeResident(
   const coming = andNotMask(copyMask(scratchMask(), mask), there);
   core.spend(countPages(coming) * uvm.costs.pageNs, 'mapping');
   if (keepSource) {
+    block.everDuplicated = true;
     leaveReaders(uvm, block, coming);
   } else {
     unmapFromAll(uvm, block, coming);
-    const copies = andMask(andMask(duplicatedMask(uvm, block, scratchMask()), mask), there);
-    if (!isEmptyMask(copies)) unmapFromAll(uvm, block, copies, destination);
+    if (block.everDuplicated) {
+      const copies = andMask(andMask(duplicatedMask(uvm, block, scratchMask()), mask), there);
+      if (!isEmptyMask(copies)) unmapFromAll(uvm, block, copies, destination);
+    }
   }
   tellDetector(uvm, block, destination, coming, trigger, brought, keepSource);
   copying.keepSource = keepSource;

@@ -78,7 +78,7 @@ export function makePresent(uvm: Uvm, block: VaBlock, page: number, access: Acce
 /** Chunks taken for pages that did not come. */
 function freeUnbacked(uvm: Uvm, block: VaBlock, device: number): void {
   const here = residentOn(uvm, block, device, scratchMask());
-  for (const chunk of block.chunks[device].values()) if (!hasPage(here, chunk.start)) uvm.memory[device].free(chunk);
+  for (const chunk of block.chunks[device].all()) if (!hasPage(here, chunk.start)) uvm.memory[device].free(chunk);
 }
 
 /** The driver as Linux core MM sees it: device mappings follow the CPU page table. */

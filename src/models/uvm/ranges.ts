@@ -5,6 +5,7 @@ import { HOST, RIGHTS, type Vma } from '../../replay/model.ts';
 import { freeAts } from './ats.ts';
 import { evictRoot, freeChunks } from './evict.ts';
 import { unmapFromAll } from './mapping.ts';
+import { BlockChunks } from './root-chunks.ts';
 import { adopt, blocksIn, type Range, type Uvm, type VaBlock } from './state.ts';
 import { forEachProcessor, has } from './topology.ts';
 
@@ -69,11 +70,12 @@ function cutBlock(uvm: Uvm, block: VaBlock, at: number, tail: Range): void {
     range,
     history: { lastProcessor: -1, faults: 0 },
     thrashing: null,
-    chunks: block.chunks.map(() => new Map()),
+    chunks: block.chunks.map(() => new BlockChunks()),
+    everDuplicated: block.everDuplicated,
   });
   const pieces = [piece(block.first, at, block.range), piece(at, block.outer, tail)];
   for (const [device, chunks] of block.chunks.entries()) {
-    for (const chunk of [...chunks.values()]) for (const p of pieces) uvm.memory[device].replace(chunk, p);
+    for (const chunk of chunks.all()) for (const p of pieces) uvm.memory[device].replace(chunk, p);
   }
   forgetThrashing(uvm, block);
   const list = uvm.blocks.get(block.number)!;

@@ -1,19 +1,51 @@
 /**
- * Root chunks of 2 MiB and the lists they stand in (struct uvm_gpu_root_chunk_struct): a root chunk is in one list at
- * most, the one longest without a fault service first.
+ * Chunks of video memory: behind blocks, and in root chunks of 2 MiB with the lists they stand in (struct
+ * uvm_gpu_root_chunk_struct). A root chunk is in one list at most, the one longest without a fault service first.
  */
 
-import type { PageMask } from '../../replay/mask.ts';
+import { BLOCK_PAGES, type PageMask } from '../../replay/mask.ts';
 import type { VaBlock } from './state.ts';
 
 export interface Chunk {
-  readonly root: RootChunk;
+  root: RootChunk;
   /** First 4 KiB of the root chunk that belongs to this chunk, and how many. */
-  readonly unit: number;
-  readonly pages: number;
-  readonly block: VaBlock;
+  unit: number;
+  pages: number;
+  block: VaBlock;
   /** First page of the block behind which it lies. */
-  readonly start: number;
+  start: number;
+}
+
+/** Video memory of one GPU behind one block: chunks by their first page of the block. */
+export class BlockChunks {
+  /** The only chunk of a full block; the others of a block are in the map, which full blocks do without. */
+  #whole: Chunk | null = null;
+  #cut: Map<number, Chunk> | null = null;
+
+  get(start: number): Chunk | undefined {
+    if (this.#whole !== null && start === 0) return this.#whole;
+    return this.#cut?.get(start);
+  }
+
+  add(chunk: Chunk): void {
+    if (chunk.pages === BLOCK_PAGES) {
+      this.#whole = chunk;
+      return;
+    }
+    this.#cut ??= new Map();
+    this.#cut.set(chunk.start, chunk);
+  }
+
+  remove(chunk: Chunk): void {
+    if (chunk === this.#whole) this.#whole = null;
+    else this.#cut?.delete(chunk.start);
+  }
+
+  /** In the order in which they were added. */
+  all(): Chunk[] {
+    if (this.#whole !== null) return [this.#whole];
+    return this.#cut === null ? [] : [...this.#cut.values()];
+  }
 }
 
 export interface RootChunk {

@@ -143,7 +143,9 @@ function askPrefetch(uvm: Uvm, service: Service): PageMask | null {
   if (!prefetchHint(fillRequest(uvm, block, destination, faulted), uvm.prefetch, hint)) return null;
   orMask(service.readers, hint);
   if (block.range.readDuplicate) orMask(service.duplicate, hint);
-  else orMask(service.duplicate, andMask(duplicatedMask(uvm, block, scratchMask()), hint));
+  else if (block.everDuplicated) {
+    orMask(service.duplicate, andMask(duplicatedMask(uvm, block, scratchMask()), hint));
+  }
   orMask(faulted, hint);
   return hint;
 }
@@ -195,15 +197,18 @@ function serveTo(uvm: Uvm, service: Service, destination: number, brought: PageM
   const { block } = service;
   const mask = service.goingTo[destination];
   const before = residentOn(uvm, block, destination, scratchMask());
-  const duplicated = andMask(copyMask(scratchMask(), mask), service.duplicate);
-  const alone = andNotMask(copyMask(scratchMask(), mask), duplicated);
   uvm.core.beginMigration();
-  if (!isEmptyMask(duplicated)) makeResident(uvm, block, destination, duplicated, service.trigger, brought, true);
-  if (!isEmptyMask(alone)) makeResident(uvm, block, destination, alone, service.trigger, brought, false);
-  const arrived = andNotMask(residentOn(uvm, block, destination, scratchMask()), before);
+  if (isEmptyMask(service.duplicate)) {
+    makeResident(uvm, block, destination, mask, service.trigger, brought, false);
+  } else {
+    const duplicated = andMask(copyMask(scratchMask(), mask), service.duplicate);
+    const alone = andNotMask(copyMask(scratchMask(), mask), duplicated);
+    if (!isEmptyMask(duplicated)) makeResident(uvm, block, destination, duplicated, service.trigger, brought, true);
+    if (!isEmptyMask(alone)) makeResident(uvm, block, destination, alone, service.trigger, brought, false);
+  }
   // What could not migrate (pageable memory) is mapped where it is.
-  const stayed = andNotMask(copyMask(scratchMask(), mask), arrived);
-  mapServed(uvm, service, destination, mask, stayed);
+  const arrived = andNotMask(residentOn(uvm, block, destination, scratchMask()), before);
+  mapServed(uvm, service, destination, mask, arrived);
 }
 
 /** What stayed in RAM must be in the CPU page table, and only what is somewhere can be mapped. */
@@ -218,34 +223,32 @@ function keepPresent(uvm: Uvm, service: Service, destination: number, mask: Page
   andMask(mask, orMask(present, residentOn(uvm, block, destination, scratchMask())));
 }
 
-function mapServed(uvm: Uvm, service: Service, destination: number, mask: PageMask, stayed: PageMask): void {
+function mapServed(uvm: Uvm, service: Service, destination: number, mask: PageMask, arrived: PageMask): void {
   const { block, processor } = service;
   if (block.range.kind === 'system') keepPresent(uvm, service, destination, mask);
   const read = andMask(copyMask(scratchMask(), service.readers), mask);
   const write = andMask(copyMask(scratchMask(), service.writers), mask);
   const atomic = andMask(copyMask(scratchMask(), service.atomics), mask);
   newRights(uvm, block, processor, destination, read, write, atomic);
-  mapWith(uvm, service, destination, read, RIGHTS.read, stayed);
-  mapWith(uvm, service, destination, write, RIGHTS.write, stayed);
-  mapWith(uvm, service, destination, atomic, RIGHTS.atomic, stayed);
+  mapWith(uvm, service, destination, read, RIGHTS.read, arrived);
+  mapWith(uvm, service, destination, write, RIGHTS.write, arrived);
+  mapWith(uvm, service, destination, atomic, RIGHTS.atomic, arrived);
   const pinned = isEmptyMask(service.pinned) ? null : service.pinned;
   mapOthers(uvm, block, processor, destination, read, write, atomic, pinned);
 }
 
-/** Maps the pages for the faulting processor; others lose what they may not keep on pages that stayed. */
+/** Maps the pages for the faulting processor; others lose what they may not keep on pages that did not just arrive. */
 function mapWith(
   uvm: Uvm,
   service: Service,
   destination: number,
   pages: PageMask,
   right: Rights,
-  stayed: PageMask,
+  arrived: PageMask,
 ): void {
   if (isEmptyMask(pages)) return;
   const { block, processor } = service;
-  if (right !== RIGHTS.read) {
-    revokeOthers(uvm, block, processor, destination, andMask(copyMask(scratchMask(), stayed), pages), right);
-  }
+  if (right !== RIGHTS.read) revokeOthers(uvm, block, processor, destination, pages, arrived, right);
   if (mapPages(uvm, block, processor, pages, right) > 0) countRemote(uvm, block, processor, destination);
 }
 

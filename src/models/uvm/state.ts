@@ -2,12 +2,12 @@
 
 import type { IntervalSet } from '../../replay/interval-set.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
-import { BLOCK_PAGES, type PageMask, removeRange } from '../../replay/mask.ts';
+import { BLOCK_PAGES, type PageMask, pageInBlock, removeRange } from '../../replay/mask.ts';
 import type { Core, Vma } from '../../replay/model.ts';
 import type { FaultBatch } from './batch.ts';
 import type { GpuMemory } from './memory.ts';
 import type { PrefetchHistory, PrefetchSettings } from './prefetch.ts';
-import type { Chunk } from './root-chunks.ts';
+import { BlockChunks } from './root-chunks.ts';
 import type { Service } from './service.ts';
 import type { ThrashingDetector } from './thrashing.ts';
 import type { BlockThrashing } from './thrashing-state.ts';
@@ -36,8 +36,10 @@ export interface VaBlock {
   range: Range;
   readonly history: PrefetchHistory;
   thrashing: BlockThrashing | null;
-  /** Device memory behind the block, by device and first page of the chunk. */
-  readonly chunks: Map<number, Chunk>[];
+  /** Device memory behind the block, by device. */
+  readonly chunks: readonly BlockChunks[];
+  /** False: no page of it was ever copied for reading. */
+  everDuplicated: boolean;
 }
 
 /** CPU costs of the driver in nanoseconds. */
@@ -111,7 +113,7 @@ export function rangeAt(uvm: Uvm, page: number): Range | null {
 /** The block of a page, made on first use; null outside managed and pageable memory. */
 export function blockAt(uvm: Uvm, page: number): VaBlock | null {
   const number = Math.floor(page / BLOCK_PAGES);
-  const inBlock = page % BLOCK_PAGES;
+  const inBlock = pageInBlock(page);
   let list = uvm.blocks.get(number);
   for (let i = 0; list !== undefined && i < list.length; i++) {
     if (list[i].first <= inBlock && inBlock < list[i].outer) return list[i];
@@ -126,7 +128,8 @@ export function blockAt(uvm: Uvm, page: number): VaBlock | null {
     range,
     history: { lastProcessor: -1, faults: 0 },
     thrashing: null,
-    chunks: uvm.core.actors.map(() => new Map()),
+    chunks: uvm.core.actors.map(() => new BlockChunks()),
+    everDuplicated: false,
   };
   if (list === undefined) uvm.blocks.set(number, (list = []));
   list.push(block);
