@@ -71,8 +71,15 @@ export class AddressSpace {
     this.slotBlock[slot] = block;
     this.slotFirstId[slot] = -1;
     this.slotTouched.fill(0, slot * MASK_WORDS, (slot + 1) * MASK_WORDS);
+    this.slotRank.fill(0, slot * MASK_WORDS, (slot + 1) * MASK_WORDS);
     this.slotByBlock.set(block, slot);
     return slot;
+  }
+
+  /** Pages of the slot's block that the trace touches. */
+  touchedIn(slot: number): number {
+    const last = slot * MASK_WORDS + MASK_WORDS - 1;
+    return this.slotRank[last] + popcount32(this.slotTouched[last]);
   }
 
   pageOf(id: number): number {

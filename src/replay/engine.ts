@@ -15,7 +15,7 @@ import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { KINDS, Mmu } from './mmu.ts';
 import { HOST, type Vma } from './model.ts';
 import { laneResult } from './result.ts';
-import { settledWords } from './settled-rows.ts';
+import { GROUP_SHIFT, settledWords } from './settled-rows.ts';
 
 /** Runs in one pass: the bits of a word. */
 const LANES_PER_PASS = 32;
@@ -61,7 +61,7 @@ class Pass {
     const actors = trace.actors.length;
     const asksAtomics = specs.some((spec) => spec.model.atomics === true);
     this.space = new AddressSpace(trace);
-    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space, trace.slots);
+    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space);
     this.lastTimeNs = new Float64Array(actors).fill(Number.NEGATIVE_INFINITY);
     this.laneDueNs = new Float64Array(actors * LANES_PER_PASS).fill(Number.POSITIVE_INFINITY);
     this.state = {
@@ -76,7 +76,7 @@ class Pass {
     this.hasThreads = trace.threads > 0;
     this.lanes = specs.map((spec, i) => this.makeLane(spec, i));
     this.allLanes = specs.length === LANES_PER_PASS ? -1 : (1 << specs.length) - 1;
-    this.hits = new HitPath(this.mmu, this.space, this.allLanes, this.lastTimeNs);
+    this.hits = new HitPath(this.mmu, this.allLanes, this.lastTimeNs);
   }
 
   private makeLane(spec: LaneSpec, i: number): LaneRun {
@@ -166,18 +166,27 @@ class Pass {
     }
   }
 
-  /** Runs whose access counter the next touch of a settled page makes due; and from when on to look again. */
+  /** Runs whose access counter the next touch of this page makes due if it is settled there; and when to look again. */
   private countersDue(actor: number, id: number): number {
     const { space, mmu } = this;
     const slot = space.idSlot[id];
-    const inBlock = space.idInBlock[id];
+    mmu.unwatch(actor, id);
+    const first = (id >> GROUP_SHIFT) << GROUP_SHIFT;
+    const end = Math.min(first + (1 << GROUP_SHIFT), this.trace.pageIds);
+    for (let other = first, last = -1; other < end; other++) {
+      if (space.idSlot[other] === last) continue;
+      last = space.idSlot[other];
+      for (const { machine } of this.lanes) {
+        const left = machine.pages.reckon(actor, last);
+        if (left > 0) mmu.watch(actor, last, left);
+      }
+    }
     let due = 0;
-    mmu.unwatch(actor, slot);
     for (const { machine, laneBit } of this.lanes) {
-      const left = machine.pages.reckon(actor, slot);
-      if (left === 0) continue;
-      if (left === 1 && machine.pages.countsRemotely(actor, slot, inBlock)) due |= laneBit;
-      mmu.watch(actor, slot, left);
+      const { counterLeft } = machine.pages;
+      if (counterLeft[actor][slot] === 1 && machine.pages.countsRemotely(actor, slot, space.idInBlock[id])) {
+        due |= laneBit;
+      }
     }
     return due;
   }

@@ -3,28 +3,26 @@
  * which they need it, and works it out anew when a due time, the counting or the watching has changed.
  */
 import type { TraceChunk } from '../trace/compiled.ts';
-import type { AddressSpace } from './address-space.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { CODES, countedRows, ROWS_PER_CALL, settledRows, watchedRows } from './settled-rows.ts';
 
 const UNSEEN = -1;
 
 export class HitPath {
-  /** By dispatch byte; -1 = rows with it are looked at one by one. */
-  private readonly base = new Int32Array(CODES).fill(-1);
-  private readonly countBase = new Int32Array(CODES).fill(-1);
-  private readonly leftBase = new Int32Array(CODES).fill(0);
+  /** By dispatch byte: where the words of such rows begin, in one of the two; -1 in both = rows are looked at one by one. */
+  private readonly plain = new Int32Array(CODES).fill(-1);
+  private readonly counted = new Int32Array(CODES).fill(-1);
+  private readonly countBase = new Int32Array(CODES);
+  private readonly leftBase = new Int32Array(CODES);
   private readonly lastRow = new Int32Array(CODES).fill(UNSEEN);
   /** Dispatch bytes in use. */
   private readonly codes: number;
-  private counting = false;
   private watching = false;
   /** From this trace time on some actor's records need attention that do not yet. */
   private nextDueNs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly mmu: Mmu,
-    private readonly space: AddressSpace,
     private readonly allLanes: number,
     /** Kept up to date: trace time of the last record of each actor. */
     private readonly lastTimeNs: Float64Array,
@@ -34,45 +32,33 @@ export class HitPath {
 
   /** Passes the rows from `from` on that need nobody's attention; gives the first other one. */
   pass(chunk: TraceChunk, from: number): number {
-    const { code, page, timeNs, rows } = chunk;
+    const { code, timeNs, rows } = chunk;
+    const { plain, counted } = this;
     if (this.mmu.stale || timeNs[from] >= this.nextDueNs) this.open(timeNs[from]);
-    if (this.base[code[from]] < 0) return from;
     const end = timeNs[rows - 1] < this.nextDueNs ? rows : firstRowAt(timeNs, from, rows, this.nextDueNs);
     let row = from;
-    for (let to = from; row === to && row < end; ) {
-      to = Math.min(row + ROWS_PER_CALL, end);
-      row = this.passTo(chunk, code, page, row, to);
+    while (row < end) {
+      const base = plain[code[row]] >= 0 ? plain : counted;
+      if (base[code[row]] < 0) break;
+      const to = Math.min(row + ROWS_PER_CALL, end);
+      row = base === plain ? this.passPlain(chunk, row, to) : this.passCounted(chunk, row, to);
+      if (row < to && base[code[row]] >= 0) break;
     }
     if (row > from) this.noteTimes(timeNs);
     return row;
   }
 
-  private passTo(chunk: TraceChunk, code: Uint8Array, page: Int32Array, from: number, to: number): number {
-    const { base, countBase, leftBase, lastRow, allLanes, mmu } = this;
-    const { words, counts } = mmu;
-    if (!this.counting) return settledRows(code, page, words, base, lastRow, allLanes, from, to);
-    const { bytes } = chunk;
-    if (!this.watching) {
-      return countedRows(code, page, bytes, words, base, lastRow, counts, countBase, allLanes, from, to);
-    }
-    const { idSlot } = this.space;
-    const { left } = mmu;
-    return watchedRows(
-      code,
-      page,
-      bytes,
-      words,
-      base,
-      lastRow,
-      counts,
-      countBase,
-      idSlot,
-      left,
-      leftBase,
-      allLanes,
-      from,
-      to,
-    );
+  private passPlain(chunk: TraceChunk, from: number, to: number): number {
+    return settledRows(chunk.code, chunk.page, this.mmu.words, this.plain, this.lastRow, this.allLanes, from, to);
+  }
+
+  private passCounted(chunk: TraceChunk, from: number, to: number): number {
+    const { code, page, bytes } = chunk;
+    const { counted, countBase, leftBase, lastRow, allLanes } = this;
+    const { words, counts, left } = this.mmu;
+    return this.watching
+      ? watchedRows(code, page, bytes, words, counted, lastRow, counts, countBase, left, leftBase, allLanes, from, to)
+      : countedRows(code, page, bytes, words, counted, lastRow, counts, countBase, allLanes, from, to);
   }
 
   private noteTimes(timeNs: Float64Array): void {
@@ -92,19 +78,17 @@ export class HitPath {
     const { mmu } = this;
     const { dueNs } = mmu;
     mmu.stale = false;
-    this.counting = this.watching = false;
+    this.watching = mmu.left.length > 0;
     this.nextDueNs = Number.POSITIVE_INFINITY;
     for (let c = 0; c < this.codes; c++) {
       const actor = (c / KINDS) | 0;
       const due = timeNs >= dueNs[actor];
       if (!due && dueNs[actor] < this.nextDueNs) this.nextDueNs = dueNs[actor];
-      this.base[c] = due ? -1 : mmu.base[c];
-      const countBase = mmu.countBase[actor];
-      const leftBase = mmu.leftBase[actor];
-      this.countBase[c] = countBase;
-      if (countBase >= 0) this.counting = true;
-      if (leftBase >= 0) this.watching = true;
-      this.leftBase[c] = leftBase;
+      const counts = mmu.countBase[actor] >= 0;
+      this.plain[c] = due || counts ? -1 : mmu.base[c];
+      this.counted[c] = due || !counts ? -1 : mmu.base[c];
+      this.countBase[c] = mmu.countBase[actor];
+      this.leftBase[c] = mmu.leftBase[actor] >= 0 ? mmu.leftBase[actor] : mmu.leftUnwatched;
     }
   }
 }

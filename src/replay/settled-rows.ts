@@ -13,8 +13,22 @@ export const CODES = 256;
 /** Rows a call at most: the loop is left and entered again, so that compiled code takes over soon. */
 export const ROWS_PER_CALL = 1 << 13;
 
-/** A page's running counts are moved to wider ones before they reach this many bytes. */
-export const COUNT_LIMIT = 2 ** 30;
+/**
+ * Running counts of a page in one number, since a second place to look at costs as much as all the rest: touches in the
+ * low bits, bytes above. They are moved to wider ones before either could overflow.
+ */
+const BYTES = 11;
+const TOUCHES = (1 << BYTES) - 1;
+const LIMIT = 2 ** 30;
+
+/** Access counters are watched by groups of this many ids (a power of two): for a block, but without a look at a table. */
+const GROUP = 9;
+
+// The loops read their own constants: V8 does not take exported ones for constant.
+export const BYTES_SHIFT = BYTES;
+export const TOUCHES_MASK = TOUCHES;
+export const COUNT_LIMIT = LIMIT;
+export const GROUP_SHIFT = GROUP;
 
 /** First row of from..to-1 that is not settled in every run, or `to`. */
 export function settledRows(
@@ -36,11 +50,7 @@ export function settledRows(
   return to;
 }
 
-/**
- * The same while some run needs the running counts: touches and bytes of a page in two neighbours of `counts`, which
- * begin at `countBase[code]`, -1 = not counted. With `left`, the touches of a block that may pass before some run's
- * access counter can be due: a row that may be that one is left to the caller.
- */
+/** The same for actors whose touches are counted: `counts` of such rows begin at `countBase[code]`. */
 export function countedRows(
   code: Uint8Array,
   page: Int32Array,
@@ -59,20 +69,19 @@ export function countedRows(
     const id = page[row];
     const at = base[c];
     if (at < 0 || words[at + id] !== allLanes) return row;
-    const counted = countBase[c];
-    if (counted >= 0) {
-      const i = counted + 2 * id;
-      const sum = counts[i + 1] + bytes[row];
-      if (sum >= COUNT_LIMIT) return row;
-      counts[i]++;
-      counts[i + 1] = sum;
-    }
+    const i = countBase[c] + id;
+    const sum = counts[i] + ((bytes[row] << BYTES) | 1);
+    if (sum >= LIMIT || (sum & TOUCHES) === TOUCHES) return row;
+    counts[i] = sum;
     lastRow[c] = row;
   }
   return to;
 }
 
-/** The same while some run has access counters armed: `left` by slot of a page, from `leftBase[code]` on. */
+/**
+ * The same while some run has access counters armed: `left` holds how many touches may pass before one can be due, by
+ * group of ids from `leftBase[code]` on. The row that may be that one is left to the caller.
+ */
 export function watchedRows(
   code: Uint8Array,
   page: Int32Array,
@@ -82,7 +91,6 @@ export function watchedRows(
   lastRow: Int32Array,
   counts: Int32Array,
   countBase: Int32Array,
-  idSlot: Int32Array,
   left: Int32Array,
   leftBase: Int32Array,
   allLanes: number,
@@ -94,20 +102,13 @@ export function watchedRows(
     const id = page[row];
     const at = base[c];
     if (at < 0 || words[at + id] !== allLanes) return row;
-    const counted = countBase[c];
-    if (counted >= 0) {
-      const i = counted + 2 * id;
-      const sum = counts[i + 1] + bytes[row];
-      if (sum >= COUNT_LIMIT) return row;
-      const watched = leftBase[c];
-      if (watched >= 0) {
-        const more = left[watched + idSlot[id]];
-        if (more <= 1) return row;
-        left[watched + idSlot[id]] = more - 1;
-      }
-      counts[i]++;
-      counts[i + 1] = sum;
-    }
+    const i = countBase[c] + id;
+    const sum = counts[i] + ((bytes[row] << BYTES) | 1);
+    const group = leftBase[c] + (id >> GROUP);
+    const more = left[group] - 1;
+    if (sum >= LIMIT || (sum & TOUCHES) === TOUCHES || more <= 0) return row;
+    left[group] = more;
+    counts[i] = sum;
     lastRow[c] = row;
   }
   return to;
