@@ -65,7 +65,6 @@ function makeDriver(core: Core, values: Readonly<Record<string, ParameterValue>>
     ats: on('ats'),
     linux: createLinuxMm(core, {
       driver: linuxDriver(
-        core,
         () => uvm,
         (page) => comeHome(page),
       ),

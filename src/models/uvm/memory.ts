@@ -128,8 +128,10 @@ export class GpuMemory {
 }
 
 function removeFrom(chunks: Chunk[], chunk: Chunk): void {
-  if (chunks.at(-1) === chunk) chunks.pop();
-  else if (chunks.includes(chunk)) chunks.splice(chunks.indexOf(chunk), 1);
+  const at = chunks.lastIndexOf(chunk);
+  if (at < 0) return;
+  for (let i = at + 1; i < chunks.length; i++) chunks[i - 1] = chunks[i];
+  chunks.pop();
 }
 
 /** First free aligned run of units, or -1. 4 KiB chunks fill units that are begun already. */

@@ -90,7 +90,9 @@ function tellDetector(
 ): void {
   const copied = scratchMask();
   const here = scratchMask();
-  for (let p = 0; p < uvm.topology.processors; p++) orMask(copied, residentOn(uvm, block, p, here));
+  for (let p = 0; p < uvm.topology.processors; p++) {
+    if (p !== destination) orMask(copied, uvm.core.residentMask(p, block.number, here));
+  }
   andMask(copied, coming);
   if (isEmptyMask(copied)) return;
   const byHeuristics = trigger === 'deviceFault' || trigger === 'hostFault' || trigger === 'counter';

@@ -21,9 +21,9 @@ import {
   scratchRange,
 } from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
-import { type Core, HOST } from '../../replay/model.ts';
+import { HOST } from '../../replay/model.ts';
 import { unmapFrom } from './mapping.ts';
-import { blockAt, blocksIn, residentOn, type Uvm, type VaBlock } from './state.ts';
+import { blockAt, residentOn, type Uvm, type VaBlock } from './state.ts';
 
 /** Moves the pages to a device or home with migrate_vma; what cannot migrate stays where it is. */
 export function moveSystemPages(
@@ -81,20 +81,30 @@ function freeUnbacked(uvm: Uvm, block: VaBlock, device: number): void {
   for (const chunk of block.chunks[device].all()) if (!hasPage(here, chunk.start)) uvm.memory[device].free(chunk);
 }
 
+/** Device mappings of the block's pages in the range go, but those of `owner`. False: nothing of this driver's there. */
+function invalidateBlock(uvm: Uvm, block: VaBlock, firstPage: number, lastPage: number, owner: number): boolean {
+  const base = block.number * BLOCK_PAGES;
+  const first = Math.max(firstPage - base, block.first);
+  const last = Math.min(lastPage - base, block.outer - 1);
+  if (block.range.kind !== 'system' || first > last) return false;
+  const mark = scratchMark();
+  const mask = scratchRange(first, last);
+  for (let p = 1; p < uvm.topology.processors; p++) if (p !== owner) unmapFrom(uvm, block, p, mask);
+  releaseScratch(mark);
+  return true;
+}
+
 /** The driver as Linux core MM sees it: device mappings follow the CPU page table. */
-export function linuxDriver(core: Core, uvm: () => Uvm, comeHome: (page: number) => boolean): LinuxMmDriver {
+export function linuxDriver(uvm: () => Uvm, comeHome: (page: number) => boolean): LinuxMmDriver {
   return {
     invalidate: ({ firstPage, lastPage, owner }) => {
+      const { blocks } = uvm();
       let called = 0;
-      for (const block of blocksIn(uvm(), firstPage, lastPage)) {
-        if (block.range.kind !== 'system') continue;
-        called++;
-        const mark = scratchMark();
-        const base = block.number * BLOCK_PAGES;
-        const first = Math.max(firstPage - base, block.first);
-        const mask = scratchRange(first, Math.min(lastPage - base, block.outer - 1));
-        for (let p = 1; p < core.actors.length; p++) if (p !== owner) unmapFrom(uvm(), block, p, mask);
-        releaseScratch(mark);
+      for (let number = Math.floor(firstPage / BLOCK_PAGES); number * BLOCK_PAGES <= lastPage; number++) {
+        const there = blocks.get(number);
+        for (let i = 0; there !== undefined && i < there.length; i++) {
+          if (invalidateBlock(uvm(), there[i], firstPage, lastPage, owner)) called++;
+        }
       }
       return called;
     },

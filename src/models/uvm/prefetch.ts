@@ -54,6 +54,7 @@ export interface PrefetchRequest {
   readonly preferred: number;
   readonly faulted: PageMask;
   readonly residentAtDestination: PageMask;
+  /** No page of the block is anywhere. Looked at only where the destination is preferred. */
   readonly residentNowhere: boolean;
   readonly thrashing: PageMask | null;
   /** Pages resident and mapped on the CPU; looked at for managed memory going to the CPU. */

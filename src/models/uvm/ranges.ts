@@ -75,7 +75,7 @@ function cutBlock(uvm: Uvm, block: VaBlock, at: number, tail: Range): void {
   });
   const pieces = [piece(block.first, at, block.range), piece(at, block.outer, tail)];
   for (const [device, chunks] of block.chunks.entries()) {
-    for (const chunk of chunks.all()) for (const p of pieces) uvm.memory[device].replace(chunk, p);
+    for (const chunk of [...chunks.all()]) for (const p of pieces) uvm.memory[device].replace(chunk, p);
   }
   forgetThrashing(uvm, block);
   const list = uvm.blocks.get(block.number)!;

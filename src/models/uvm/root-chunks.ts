@@ -16,6 +16,8 @@ export interface Chunk {
   start: number;
 }
 
+const NO_CHUNKS: readonly Chunk[] = [];
+
 /** Video memory of one GPU behind one block: chunks by their first page of the block. */
 export class BlockChunks {
   /** The only chunk of a full block; the others of a block are in the map, which full blocks do without. */
@@ -41,10 +43,10 @@ export class BlockChunks {
     else this.#cut?.delete(chunk.start);
   }
 
-  /** In the order in which they were added. */
-  all(): Chunk[] {
+  /** In the order in which they were added. A chunk may be removed when its turn has come. */
+  all(): Iterable<Chunk> {
     if (this.#whole !== null) return [this.#whole];
-    return this.#cut === null ? [] : [...this.#cut.values()];
+    return this.#cut === null ? NO_CHUNKS : this.#cut.values();
   }
 }
 

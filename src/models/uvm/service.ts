@@ -155,11 +155,6 @@ const request = {} as { -readonly [Key in keyof PrefetchRequest]: PrefetchReques
 
 function fillRequest(uvm: Uvm, block: VaBlock, destination: number, faulted: PageMask): PrefetchRequest {
   const resident = residentOn(uvm, block, destination, scratchMask());
-  let nowhere = isEmptyMask(resident);
-  const elsewhere = scratchMask();
-  for (let p = 0; nowhere && p < uvm.topology.processors; p++) {
-    if (p !== destination) nowhere = isEmptyMask(residentOn(uvm, block, p, elsewhere));
-  }
   request.history = block.history;
   request.first = block.first;
   request.outer = block.outer;
@@ -170,10 +165,16 @@ function fillRequest(uvm: Uvm, block: VaBlock, destination: number, faulted: Pag
   request.preferred = block.range.preferred;
   request.faulted = faulted;
   request.residentAtDestination = resident;
-  request.residentNowhere = nowhere;
+  request.residentNowhere = destination === block.range.preferred && isNowhere(uvm, block);
   request.thrashing = block.thrashing === null ? null : uvm.detector.thrashingPages(block.thrashing);
   request.hostMapped = destination === HOST ? uvm.core.mappedMask(HOST, block.number, scratchMask()) : null;
   return request;
+}
+
+function isNowhere(uvm: Uvm, block: VaBlock): boolean {
+  const here = scratchMask();
+  for (let p = 0; p < uvm.topology.processors; p++) if (!isEmptyMask(residentOn(uvm, block, p, here))) return false;
+  return true;
 }
 
 /**

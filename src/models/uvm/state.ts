@@ -72,6 +72,7 @@ export interface Uvm {
   readonly ats: boolean;
   readonly linux: LinuxMm;
   readonly ranges: IntervalSet<Range>;
+  /** By address / 2 MiB; of one number by address. */
   readonly blocks: Map<number, VaBlock[]>;
   blockCount: number;
   readonly detector: ThrashingDetector;
@@ -114,12 +115,16 @@ export function rangeAt(uvm: Uvm, page: number): Range | null {
 export function blockAt(uvm: Uvm, page: number): VaBlock | null {
   const number = Math.floor(page / BLOCK_PAGES);
   const inBlock = pageInBlock(page);
-  let list = uvm.blocks.get(number);
+  const list = uvm.blocks.get(number);
   for (let i = 0; list !== undefined && i < list.length; i++) {
     if (list[i].first <= inBlock && inBlock < list[i].outer) return list[i];
   }
   const range = rangeAt(uvm, page);
-  if (range === null) return null;
+  return range === null ? null : addBlock(uvm, number, range);
+}
+
+/** The part of the range in this 2 MiB becomes a block. */
+function addBlock(uvm: Uvm, number: number, range: Range): VaBlock {
   const base = number * BLOCK_PAGES;
   const block: VaBlock = {
     number,
@@ -131,8 +136,10 @@ export function blockAt(uvm: Uvm, page: number): VaBlock | null {
     chunks: uvm.core.actors.map(() => new BlockChunks()),
     everDuplicated: false,
   };
-  if (list === undefined) uvm.blocks.set(number, (list = []));
-  list.push(block);
+  const list = uvm.blocks.get(number) ?? [];
+  const after = list.findIndex((other) => other.first > block.first);
+  list.splice(after < 0 ? list.length : after, 0, block);
+  uvm.blocks.set(number, list);
   uvm.blockCount++;
   return block;
 }
@@ -144,8 +151,9 @@ export function blocksIn(uvm: Uvm, first: number, last: number): VaBlock[] {
   const to = Math.floor(last / BLOCK_PAGES);
   for (let number = from; number <= to; number++) {
     const base = number * BLOCK_PAGES;
-    const meeting = (uvm.blocks.get(number) ?? []).filter((b) => base + b.first <= last && base + b.outer > first);
-    found.push(...meeting.sort((a, b) => a.first - b.first));
+    for (const block of uvm.blocks.get(number) ?? []) {
+      if (base + block.first <= last && base + block.outer > first) found.push(block);
+    }
   }
   return found;
 }
