@@ -54,8 +54,8 @@ export function createToDevice(core: Core, mm: LinuxMm, vram: Vram, p: HmmParame
     const attempts = needsVram ? ATTEMPTS_NEEDED : ATTEMPTS_WANTED;
     for (let attempt = 0; attempt < attempts; attempt++) {
       if (!migrate(device, range, trigger)) continue;
-      const object = vram.at(device, range.first);
-      if (needsVram && object !== null) object.keepUntilNs = core.now() + p.timesliceMs * 1e6 * 2 ** (retry + attempt);
+      const object = needsVram ? vram.at(device, range.first) : null;
+      if (object !== null) object.keepUntilNs = core.now() + p.timesliceMs * 1e6 * 2 ** (retry + attempt);
       return;
     }
   }

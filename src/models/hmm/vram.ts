@@ -9,6 +9,7 @@ import {
   BLOCK_PAGES,
   copyMask,
   countPages,
+  countPagesIn,
   hasPage,
   isEmptyMask,
   newMask,
@@ -127,9 +128,11 @@ export class Vram {
     const queue = this.#queues[device];
     const objects = queue.byBlock.get(block);
     if (objects === undefined) return;
+    const base = block * BLOCK_PAGES;
     let kept = 0;
     for (const object of objects) {
-      if (isEmptyMask(andNotMask(object.pages, pages))) this.#drop(queue, object);
+      const leaves = countPagesIn(pages, object.first - base, object.last - base) > 0;
+      if (leaves && isEmptyMask(andNotMask(object.pages, pages))) this.#drop(queue, object);
       else objects[kept++] = object;
     }
     while (objects.length > kept) objects.pop();
