@@ -31,8 +31,9 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
   });
   const process = createProcess(core, mm, { reserve: (actor, bytes) => core.reserve(actor, bytes) });
 
-  /** Pages of the present request that wait (see `lend`). */
+  /** Pages of the present request that wait (see `lend`), and the entries that ask for them. */
   const waiting = new PageFlags();
+  const entries: number[] = [];
 
   /** One request: the whole access of the first fault. */
   function deviceFaults(actor: number, faults: FaultBuffer): void {
@@ -45,11 +46,20 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
     if (reachable && p.migrateOnAccess) migrateChunks(actor, firstPage, lastPage);
     if (reachable && request(actor, firstPage, lastPage, write)) faults.serve(0);
     else faults.fail(0);
-    lend(actor, faults);
-    for (let i = 1; i < faults.count; i++) {
+    const own = findOwn(faults);
+    lend(actor, faults, own);
+    for (let k = 1; k < own; k++) {
+      const i = entries[k];
       const needed = faults.access[i] === ACCESS.read ? RIGHTS.read : RIGHTS.write;
-      if (faults.record[i] === faults.record[0] && core.mapping(actor, faults.page[i]) >= needed) faults.duplicate(i);
+      if (core.mapping(actor, faults.page[i]) >= needed) faults.duplicate(i);
     }
+  }
+
+  /** Fills `entries` with those of the first fault's request; returns how many there are. */
+  function findOwn({ count, record }: FaultBuffer): number {
+    let own = 0;
+    for (let i = 0; i < count; i++) if (record[i] === record[0]) entries[own++] = i;
+    return own;
   }
 
   function meetsExplicit(firstPage: number, lastPage: number): boolean {
@@ -62,14 +72,14 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
    * The policy looks at every access, so pages in RAM are let go for this one only: until each page that it has yet to
    * touch was touched once. Those are the pages that wait and, when the device may issue no more, those behind them.
    */
-  function lend(actor: number, faults: FaultBuffer): void {
+  function lend(actor: number, faults: FaultBuffer, own: number): void {
     if (!p.migrateOnAccess) return;
     waiting.clear();
     let last = 0;
-    for (let i = 0; i < faults.count; i++) {
-      if (faults.record[i] !== faults.record[0]) continue;
-      last = Math.max(last, faults.page[i]);
-      waiting.addPage(faults.page[i]);
+    for (let k = 0; k < own; k++) {
+      const page = faults.page[entries[k]];
+      last = Math.max(last, page);
+      waiting.addPage(page);
     }
     if (faults.count >= core.inFlight && last < faults.lastPage[0]) waiting.add(last + 1, faults.lastPage[0]);
     const end = faults.lastPage[0];
