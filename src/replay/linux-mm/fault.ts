@@ -19,7 +19,7 @@ import { migrateToHost } from './migrate.ts';
 import { blockOf } from './page-flags.ts';
 import {
   coversBlock,
-  deviceOf,
+  deviceAmong,
   isAnonymous,
   type LinuxMmState,
   mapHost,
@@ -37,12 +37,12 @@ export function handleFault(mm: LinuxMmState, page: number, write: boolean, caus
   const vma = core.vmaAt(page);
   if (vma === null || mm.deniedVma.has(page)) return false;
   if (write && mm.readOnlyVma.has(page)) return false;
-  const device = deviceOf(core, page);
+  const locations = core.residence(page);
+  const device = deviceAmong(locations);
   if (device > 0) return comeHome(mm, page, device, cause);
   if (mm.exclusive.has(page)) return endExclusive(mm, page);
   const rights = core.mapping(HOST, page);
-  if (core.residence(page) === 0)
-    return rights === RIGHTS.none ? firstTouch(mm, vma, page, write) : breakZero(mm, page, write);
+  if (locations === 0) return rights === RIGHTS.none ? firstTouch(mm, vma, page, write) : breakZero(mm, page, write);
   const block = blockOf(page);
   if (rights === RIGHTS.none) {
     mapHost(mm, block, pageMask(page), !mm.readOnlyVma.has(page));

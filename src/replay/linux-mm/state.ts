@@ -80,7 +80,12 @@ export function isMigratable(vma: Vma): boolean {
 
 /** The device that holds the page, -1 when none. */
 export function deviceOf(core: Core, page: number): number {
-  const bits = core.residence(page) & ~(1 << HOST);
+  return deviceAmong(core.residence(page));
+}
+
+/** The device in a set of locations, -1 when there is none. */
+export function deviceAmong(locations: number): number {
+  const bits = locations & ~(1 << HOST);
   return bits === 0 ? -1 : 31 - Math.clz32(bits & -bits);
 }
 
