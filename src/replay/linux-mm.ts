@@ -66,7 +66,7 @@ export function createLinuxMm(core: Core, options: LinuxMmOptions): LinuxMm {
     entry: (page) => entry(mm, page),
     deviceOf: (page) => deviceOf(core, page),
     isDenied: (page) => mm.deniedVma.has(page),
-    mapOrder: (page) => (mm.huge.has(blockOf(page)) ? Math.log2(BLOCK_PAGES) : 0),
+    mapOrder: (page) => (mm.huge.size > 0 && mm.huge.has(blockOf(page)) ? Math.log2(BLOCK_PAGES) : 0),
     migrateToDevice: (device, first, last, how) => migrateToDevice(mm, device, first, last, how),
     migrateToHost: (device, first, last, how) => migrateToHost(mm, device, first, last, how),
     migrateDevicePages: (device, block, pages, trigger) => migrateDevicePages(mm, device, block, pages, trigger),

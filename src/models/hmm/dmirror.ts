@@ -4,13 +4,12 @@
  * itself; `test-device.ts` adds the chunk policies under which the oracle was recorded.
  */
 
-import { blockOf, endInBlock } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, endInBlock, inBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm, NotifierRange } from '../../replay/linux-mm.ts';
 import {
   addPage,
   andMask,
   andNotMask,
-  BLOCK_PAGES,
   copyMask,
   nextPage,
   type PageMask,
@@ -89,7 +88,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
     for (let page = firstPage; page <= lastPage; ) {
       const end = endInBlock(page, lastPage);
       const mark = scratchMark();
-      mirror.drop(device, blockOf(page), scratchRange(page % BLOCK_PAGES, end % BLOCK_PAGES));
+      mirror.drop(device, blockOf(page), scratchRange(inBlock(page), inBlock(end)));
       releaseScratch(mark);
       page = end + 1;
     }
@@ -140,7 +139,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
       const block = blockOf(page);
       const end = endInBlock(page, last);
       const mark = scratchMark();
-      const range = scratchRange(page % BLOCK_PAGES, end % BLOCK_PAGES);
+      const range = scratchRange(inBlock(page), inBlock(end));
       enterPages(device, block, andMask(mm().validMask(block, device, scratchMask()), range));
       releaseScratch(mark);
       page = end + 1;
@@ -196,7 +195,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
     for (let page = firstPage; page <= lastPage; page++) {
       if (mm().entry(page).state !== 'exclusive') continue;
       const mark = scratchMark();
-      mirror.enter(device, blockOf(page), addPage(scratchMask(), page % BLOCK_PAGES), false);
+      mirror.enter(device, blockOf(page), addPage(scratchMask(), inBlock(page)), false);
       releaseScratch(mark);
     }
   }

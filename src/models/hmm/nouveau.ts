@@ -4,7 +4,7 @@
  */
 
 import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
-import { blockOf, endInBlock, forEachBlock } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, endInBlock, forEachBlock, inBlock } from '../../replay/linux-mm/page-flags.ts';
 import {
   createLinuxMm,
   type FaultCause,
@@ -44,7 +44,7 @@ const PAGEWISE = { pagesPerCopy: 1 };
 const FOR_DEVICE: MigrateOptions = { trigger: 'deviceFault', move: PAGEWISE };
 const FOR_HOST: MigrateOptions = { trigger: 'hostFault', move: PAGEWISE };
 
-const onePage = (page: number): PageMask => addPage(scratchMask(), page % BLOCK_PAGES);
+const onePage = (page: number): PageMask => addPage(scratchMask(), inBlock(page));
 
 export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   /** Sequence of each device's notifier, and its free pages in 2 MiB chunks that are never given back. */
@@ -195,7 +195,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
     for (let page = firstPage; page <= lastPage; ) {
       const block = blockOf(page);
       const end = endInBlock(page, lastPage);
-      setRange(pages, page % BLOCK_PAGES, end % BLOCK_PAGES);
+      setRange(pages, inBlock(page), inBlock(end));
       page = end + 1;
       if (!masksMeet(pages, core.mappedMask(device, block, mapped))) continue;
       core.unmap(device, block, pages);

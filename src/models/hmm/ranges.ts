@@ -4,7 +4,8 @@
  */
 
 import { IntervalSet } from '../../replay/interval-set.ts';
-import { BLOCK_PAGES, type PageMask, scratchRange } from '../../replay/mask.ts';
+import { inBlock } from '../../replay/linux-mm/page-flags.ts';
+import { type PageMask, scratchRange } from '../../replay/mask.ts';
 import type { Rights } from '../../replay/model.ts';
 
 /** Sizes that xe tries, largest first (fault_chunk_sizes), in pages. */
@@ -62,7 +63,7 @@ export const sizeOf = ({ first, last }: Chunk): number => last - first + 1;
 
 /** A chunk's pages within its block, as a scratch mask. */
 export function pagesOf({ first, last }: Chunk): PageMask {
-  return scratchRange(first % BLOCK_PAGES, last % BLOCK_PAGES);
+  return scratchRange(inBlock(first), inBlock(last));
 }
 
 /**

@@ -3,6 +3,7 @@
  * takes the object that was allocated first: a hit of the device does not move it in the LRU list.
  */
 
+import { inBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
 import {
   andNotMask,
@@ -103,7 +104,7 @@ export class Vram {
 
   at(device: number, page: number): BufferObject | null {
     for (const object of this.#in(device, Math.floor(page / BLOCK_PAGES))) {
-      if (hasPage(object.pages, page % BLOCK_PAGES)) return object;
+      if (hasPage(object.pages, inBlock(page))) return object;
     }
     return null;
   }

@@ -5,6 +5,7 @@ import {
   andNotMask,
   BLOCK_PAGES,
   copyMask,
+  maskCovers,
   orMask,
   type PageMask,
   scratchMask,
@@ -57,7 +58,7 @@ export function collect(mm: LinuxMmState, part: Part, vma: Vma, block: number, f
   andMask(core.mappedMask(HOST, block, writable, RIGHTS.write), isolated);
   if (isMigratable(vma)) {
     copyMask(going, isolated);
-    if (isAnonymous(vma)) {
+    if (isAnonymous(vma) && !maskCovers(isolated, range)) {
       copyMask(empty, range);
       for (let at = 0; at < core.actors.length; at++) andNotMask(empty, core.residentMask(at, block, held));
     }

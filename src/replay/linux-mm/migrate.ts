@@ -11,7 +11,6 @@ import {
   countPages,
   isEmptyMask,
   nextPage,
-  orMask,
   type PageMask,
   releaseScratch,
   scratchMark,
@@ -21,7 +20,7 @@ import {
 import { TRIGGERS, type Trigger } from '../metrics.ts';
 import { HOST, type Vma } from '../model.ts';
 import { collect, type Part, takePart } from './collect.ts';
-import { blockOf, endInBlock } from './page-flags.ts';
+import { blockOf, endInBlock, inBlock } from './page-flags.ts';
 import { type LinuxMmState, mapHost, notePageTable, notify, notifyEach, vmaEnd } from './state.ts';
 import type { MigrateOptions } from './types.ts';
 
@@ -111,15 +110,14 @@ function cycleToDevice(
   const begin = mm.partsInUse;
   for (let page = first; page <= last; ) {
     const end = endInBlock(page, last);
-    collect(mm, takePart(mm), vma, blockOf(page), page % BLOCK_PAGES, end % BLOCK_PAGES);
+    collect(mm, takePart(mm), vma, blockOf(page), inBlock(page), inBlock(end));
     page = end + 1;
   }
   const end = mm.partsInUse;
-  const looked = scratchMask();
   for (let i = begin; i < end; i++) {
-    const { huge, isolated, going, empty } = parts[i];
+    const { huge, isolated, empty } = parts[i];
     // Costs count pages looked after, including those put back later.
-    const pages = countPages(orMask(orMask(copyMask(looked, isolated), going), empty));
+    const pages = countPages(isolated) + countPages(empty);
     core.spend(huge ? mm.costs.migrateHugeNs : pages * mm.costs.migratePageNs, 'mapping');
   }
   core.spend(mm.costs.migrateCycleNs, 'mapping');
@@ -150,18 +148,18 @@ function announceEmpty(mm: LinuxMmState, begin: number, end: number, last: numbe
   }
 }
 
-/** Copies what has a destination, puts back the rest. Returns pages moved. */
+/** Copies what has a destination, puts back the rest. The part is used up. Returns pages moved. */
 function settle(mm: LinuxMmState, device: number, part: Part, options: MigrateOptions): number {
   const { core } = mm;
   const { block, isolated, writable, empty, going, huge } = part;
-  const fresh = andMask(copyMask(scratchMask(), empty), going);
+  const fresh = andMask(empty, going);
   const copied = andNotMask(copyMask(scratchMask(), going), fresh);
   if (!isEmptyMask(fresh)) {
     core.unmap(HOST, block, fresh, 0);
     core.populate(block, fresh, device, options.populate ?? options.move);
   }
   if (!isEmptyMask(copied)) core.move(block, copied, device, options.trigger, options.move);
-  const back = andNotMask(copyMask(scratchMask(), isolated), copied);
+  const back = andNotMask(isolated, copied);
   if (!isEmptyMask(back)) {
     const writableBack = andMask(copyMask(scratchMask(), back), writable);
     mapHost(mm, block, andNotMask(back, writable), false);
@@ -175,14 +173,13 @@ function settle(mm: LinuxMmState, device: number, part: Part, options: MigrateOp
   return countPages(going);
 }
 
-/** The device entry inherits the permission of the page, a fresh one that of the VMA. */
+/** The device entry inherits the permission of the page, a fresh one that of the VMA. The masks are used up. */
 function setEntries(mm: LinuxMmState, block: number, fresh: PageMask, copied: PageMask, writable: PageMask): void {
-  const readOnly = andNotMask(copyMask(scratchMask(), copied), writable);
-  const vmaReadOnly = mm.readOnlyVma.mask(block);
-  if (vmaReadOnly !== null) orMask(readOnly, andMask(copyMask(scratchMask(), fresh), vmaReadOnly));
   mm.readOnlyEntry.removeMask(block, fresh);
   mm.readOnlyEntry.removeMask(block, copied);
-  mm.readOnlyEntry.addMask(block, readOnly);
+  mm.readOnlyEntry.addMask(block, andNotMask(copied, writable));
+  const vmaReadOnly = mm.readOnlyVma.mask(block);
+  if (vmaReadOnly !== null) mm.readOnlyEntry.addMask(block, andMask(fresh, vmaReadOnly));
 }
 
 // --- home ----------------------------------------------------------------------------------------------------------
@@ -205,7 +202,7 @@ function cycleToHost(
     releaseScratch(mark);
     const end = endInBlock(page, last);
     const block = blockOf(page);
-    const range = scratchRange(page % BLOCK_PAGES, end % BLOCK_PAGES);
+    const range = scratchRange(inBlock(page), inBlock(end));
     page = end + 1;
     const going = andMask(core.residentMask(device, block, scratchMask()), range);
     if (isEmptyMask(going)) continue;

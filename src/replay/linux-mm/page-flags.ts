@@ -17,9 +17,14 @@ import {
 
 export const blockOf = (page: number): number => Math.floor(page / BLOCK_PAGES);
 
+/** A page's place in its block, without a remainder: that of numbers beyond 32 bits is slow. */
+export function inBlock(page: number): number {
+  return page - blockOf(page) * BLOCK_PAGES;
+}
+
 /** Last page up to `lastPage` in the block of `page`. */
 export function endInBlock(page: number, lastPage: number): number {
-  return Math.min(lastPage, page - (page % BLOCK_PAGES) + BLOCK_PAGES - 1);
+  return Math.min(lastPage, blockOf(page) * BLOCK_PAGES + BLOCK_PAGES - 1);
 }
 
 /**
@@ -34,7 +39,7 @@ export function forEachBlock(
   for (let page = firstPage; page <= lastPage; ) {
     const end = endInBlock(page, lastPage);
     const mark = scratchMark();
-    visit(blockOf(page), page % BLOCK_PAGES, end % BLOCK_PAGES);
+    visit(blockOf(page), inBlock(page), inBlock(end));
     releaseScratch(mark);
     page = end + 1;
   }
@@ -48,7 +53,7 @@ export class PageFlags {
   has(page: number): boolean {
     if (this.#blocks.size === 0) return false;
     const mask = this.#blocks.get(blockOf(page));
-    return mask !== undefined && hasPage(mask, page % BLOCK_PAGES);
+    return mask !== undefined && hasPage(mask, inBlock(page));
   }
 
   /** Last page up to `lastPage` that is in the set, or out of it, like `page`. */
@@ -77,13 +82,13 @@ export class PageFlags {
   }
 
   addPage(page: number): void {
-    addPage(this.#own(blockOf(page)), page % BLOCK_PAGES);
+    addPage(this.#own(blockOf(page)), inBlock(page));
   }
 
   add(firstPage: number, lastPage: number): void {
     for (let page = firstPage; page <= lastPage; ) {
       const end = endInBlock(page, lastPage);
-      addRange(this.#own(blockOf(page)), page % BLOCK_PAGES, end % BLOCK_PAGES);
+      addRange(this.#own(blockOf(page)), inBlock(page), inBlock(end));
       page = end + 1;
     }
   }
@@ -93,7 +98,7 @@ export class PageFlags {
       const end = endInBlock(page, lastPage);
       const block = blockOf(page);
       const own = this.#blocks.get(block);
-      if (own !== undefined) this.#dropIfEmpty(block, removeRange(own, page % BLOCK_PAGES, end % BLOCK_PAGES));
+      if (own !== undefined) this.#dropIfEmpty(block, removeRange(own, inBlock(page), inBlock(end)));
       page = end + 1;
     }
   }

@@ -14,7 +14,7 @@ import {
 } from '../mask.ts';
 import { HOST, RIGHTS } from '../model.ts';
 import { handleFault } from './fault.ts';
-import { blockOf, endInBlock } from './page-flags.ts';
+import { blockOf, endInBlock, inBlock } from './page-flags.ts';
 import { type LinuxMmState, vmaEnd } from './state.ts';
 import type { RangeFaultRequest, RangeFaultStatus } from './types.ts';
 
@@ -69,14 +69,14 @@ function firstUnsatisfied(mm: LinuxMmState, request: RangeFaultRequest, firstPag
   for (let page = firstPage; page <= lastPage; ) {
     const block = blockOf(page);
     const end = endInBlock(page, lastPage);
-    addRange(clearMask(missing), page % BLOCK_PAGES, end % BLOCK_PAGES);
+    addRange(clearMask(missing), inBlock(page), inBlock(end));
     validMask(mm, block, -1, present, write);
     if (device > 0) orMask(present, mm.core.residentMask(device, block, own));
     const denied = mm.deniedVma.mask(block);
     if (denied !== null) andNotMask(present, denied);
-    const inBlock = nextPage(andNotMask(missing, present), 0);
-    if (inBlock >= 0) {
-      found = block * BLOCK_PAGES + inBlock;
+    const first = nextPage(andNotMask(missing, present), 0);
+    if (first >= 0) {
+      found = block * BLOCK_PAGES + first;
       break;
     }
     page = end + 1;

@@ -7,7 +7,7 @@
 import { addPage, BLOCK_PAGES, nextPage, type PageMask, scratchMask } from '../mask.ts';
 import { type Core, HOST, RIGHTS, type Vma } from '../model.ts';
 import type { Part } from './collect.ts';
-import type { PageFlags } from './page-flags.ts';
+import { inBlock, type PageFlags } from './page-flags.ts';
 import type { LinuxMmCosts, LinuxMmCounters, LinuxMmOptions, NotifierEvent, NotifierRange } from './types.ts';
 
 /** What a 2 MiB entry of the CPU page table maps. */
@@ -91,7 +91,7 @@ export function deviceAmong(locations: number): number {
 
 /** One page within its block, as a scratch mask. */
 export function pageMask(page: number): PageMask {
-  return addPage(scratchMask(), page % BLOCK_PAGES);
+  return addPage(scratchMask(), inBlock(page));
 }
 
 /** Maps pages for the CPU with what their VMA and entry allow. */
