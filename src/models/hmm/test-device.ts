@@ -5,9 +5,17 @@
  */
 
 import { ACCESS, type FaultBuffer } from '../../replay/faults.ts';
-import { blockOf, endInBlock, PageFlags } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, endInBlock, inBlock } from '../../replay/linux-mm/page-flags.ts';
 import { createLinuxMm, type LinuxMm } from '../../replay/linux-mm.ts';
-import { countPages, PAGE_BYTES, releaseScratch, scratchMark } from '../../replay/mask.ts';
+import {
+  addPage,
+  addRange,
+  countPages,
+  PAGE_BYTES,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+} from '../../replay/mask.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS } from '../../replay/model.ts';
 import type { PrefetchEvent } from '../../trace/compiled.ts';
 import { createDmirror } from './dmirror.ts';
@@ -31,8 +39,7 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
   });
   const process = createProcess(core, mm, { reserve: (actor, bytes) => core.reserve(actor, bytes) });
 
-  /** Pages of the present request that wait (see `lend`), and the entries that ask for them. */
-  const waiting = new PageFlags();
+  /** Entries of the present request. */
   const entries: number[] = [];
 
   /** One request: the whole access of the first fault. */
@@ -74,20 +81,25 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
    */
   function lend(actor: number, faults: FaultBuffer, own: number): void {
     if (!p.migrateOnAccess) return;
-    waiting.clear();
-    let last = 0;
-    for (let k = 0; k < own; k++) {
-      const page = faults.page[entries[k]];
-      last = Math.max(last, page);
-      waiting.addPage(page);
+    let first = faults.page[0];
+    let last = first;
+    for (let k = 1; k < own; k++) {
+      first = Math.min(first, faults.page[entries[k]]);
+      last = Math.max(last, faults.page[entries[k]]);
     }
-    if (faults.count >= core.inFlight && last < faults.lastPage[0]) waiting.add(last + 1, faults.lastPage[0]);
-    const end = faults.lastPage[0];
-    for (let page = faults.firstPage[0]; page <= end; page = endInBlock(page, end) + 1) {
-      const block = blockOf(page);
-      const pages = waiting.mask(block);
+    const end = faults.count >= core.inFlight ? faults.lastPage[0] : last;
+    for (let page = first; page <= end; page = endInBlock(page, end) + 1) {
       const mark = scratchMark();
-      const lent = pages === null ? 0 : device.mirror.lend(actor, block, pages);
+      const block = blockOf(page);
+      const pages = scratchMask();
+      for (let k = 0; k < own && page <= last; k++) {
+        const waits = faults.page[entries[k]];
+        if (blockOf(waits) === block) addPage(pages, inBlock(waits));
+      }
+      const behind = Math.max(page, last + 1);
+      const endHere = endInBlock(page, end);
+      if (behind <= endHere) addRange(pages, inBlock(behind), inBlock(endHere));
+      const lent = device.mirror.lend(actor, block, pages);
       releaseScratch(mark);
       if (lent > 0) core.armCounter(actor, block, lent);
     }

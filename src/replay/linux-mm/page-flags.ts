@@ -103,11 +103,6 @@ export class PageFlags {
     }
   }
 
-  /** Takes every page out of the set. */
-  clear(): void {
-    for (const [block, own] of this.#blocks) this.#dropIfEmpty(block, own.fill(0));
-  }
-
   /** The mask of a block that is about to have pages. */
   #own(block: number): PageMask {
     const known = this.#blocks.get(block);
