@@ -9,13 +9,13 @@ import type { Access } from './faults.ts';
 import { HitPath } from './hit-path.ts';
 import type { RecordFacts } from './in-flight.ts';
 import { checkSlots } from './invariants.ts';
+import { GROUP_SHIFT } from './kernel/layout.ts';
 import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
 import { LaneRun, type PassState } from './lane-run.ts';
 import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
-import { KINDS, Mmu } from './mmu.ts';
+import { Mmu } from './mmu.ts';
 import { HOST, type Vma } from './model.ts';
 import { laneResult } from './result.ts';
-import { GROUP_SHIFT, settledWords } from './settled-rows.ts';
 
 /** Runs in one pass: the bits of a word. */
 const LANES_PER_PASS = 32;
@@ -61,7 +61,7 @@ class Pass {
     const actors = trace.actors.length;
     const asksAtomics = specs.some((spec) => spec.model.atomics === true);
     this.space = new AddressSpace(trace);
-    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space);
+    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space, options.memory);
     this.lastTimeNs = new Float64Array(actors).fill(Number.NEGATIVE_INFINITY);
     this.laneDueNs = new Float64Array(actors * LANES_PER_PASS).fill(Number.POSITIVE_INFINITY);
     this.state = {
@@ -149,20 +149,20 @@ class Pass {
   private touchPages(chunk: TraceChunk, row: number, next: TraceChunk | null): void {
     const { mmu, allLanes } = this;
     const a = chunk.actor[row];
+    const access = chunk.op[row] & ~CONTINUES;
     const first = chunk.page[row];
     const n = chunk.pages[row];
-    const offset = mmu.base[a * KINDS + (chunk.op[row] & ~CONTINUES)];
     for (let i = 0; i < n; i++) {
-      if (mmu.countBase[a] < 0 && this.heldBack === 0) {
-        i += settledWords(mmu.words, offset + first + i, n - i, allLanes);
+      if (this.heldBack === 0 && !mmu.counts(a)) {
+        i += mmu.settledPages(a, access, first + i, n - i, allLanes);
         if (i === n) return;
       }
       if (this.heldBack !== 0) this.resume(a, chunk.record[row]);
-      let missing = allLanes & ~mmu.words[offset + first + i];
+      let missing = allLanes & ~mmu.settled(a, access, first + i);
       if (mmu.watchDue(a, first + i)) missing |= this.countersDue(a, first + i);
       if (missing !== 0) this.touch(chunk, row, next, first + i, missing, i);
-      if (mmu.countBase[a] >= 0) mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
-      if (mmu.leftBase[a] >= 0) mmu.passWatched(a, first + i);
+      if (mmu.counts(a)) mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
+      if (mmu.watches(a)) mmu.passWatched(a, first + i);
     }
   }
 

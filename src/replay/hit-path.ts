@@ -1,23 +1,18 @@
 /**
- * Which rows the loops of `settled-rows.ts` may pass: the hit path of a pass. It keeps what they need in the form in
- * which they need it, and works it out anew when a due time, the counting or the watching has changed.
+ * Which rows the loops of the kernel may pass: the hit path of a pass. It keeps the kernel's tables, and works them out
+ * anew when a due time, the counting or the watching has changed.
  */
 import type { TraceChunk } from '../trace/compiled.ts';
+import { CODES, COUNT_AT, COUNTED_AT, LAST_ROW_AT, LEFT_AT, PLAIN_AT, ROOM_ROWS } from './kernel/layout.ts';
 import { KINDS, type Mmu } from './mmu.ts';
-import { CODES, countedRows, ROWS_PER_CALL, settledRows, watchedRows } from './settled-rows.ts';
 
+/** Rows a call at most: a loop is left and entered again, so that compiled code takes over soon. */
+const ROWS_PER_CALL = 1 << 13;
 const UNSEEN = -1;
 
 export class HitPath {
-  /** By dispatch byte: where the words of such rows begin, in one of the two; -1 in both = rows are looked at one by one. */
-  private readonly plain = new Int32Array(CODES).fill(-1);
-  private readonly counted = new Int32Array(CODES).fill(-1);
-  private readonly countBase = new Int32Array(CODES);
-  private readonly leftBase = new Int32Array(CODES);
-  private readonly lastRow = new Int32Array(CODES).fill(UNSEEN);
   /** Dispatch bytes in use. */
   private readonly codes: number;
-  private watching = false;
   /** From this trace time on some actor's records need attention that do not yet. */
   private nextDueNs = Number.NEGATIVE_INFINITY;
 
@@ -28,48 +23,56 @@ export class HitPath {
     private readonly lastTimeNs: Float64Array,
   ) {
     this.codes = Math.min(lastTimeNs.length * KINDS, CODES - 1);
+    const { words } = mmu.memory;
+    words.fill(-1, PLAIN_AT, PLAIN_AT + CODES);
+    words.fill(-1, COUNTED_AT, COUNTED_AT + CODES);
+    words.fill(UNSEEN, LAST_ROW_AT, LAST_ROW_AT + CODES);
   }
 
   /** Passes the rows from `from` on that need nobody's attention; gives the first other one. */
   pass(chunk: TraceChunk, from: number): number {
     const { code, timeNs, rows } = chunk;
-    const { plain, counted } = this;
-    if (this.mmu.stale || timeNs[from] >= this.nextDueNs) this.open(timeNs[from]);
+    const { mmu } = this;
+    if (mmu.stale || timeNs[from] >= this.nextDueNs) this.open(timeNs[from]);
+    const { words } = mmu.memory;
     const end = timeNs[rows - 1] < this.nextDueNs ? rows : firstRowAt(timeNs, from, rows, this.nextDueNs);
     let row = from;
     while (row < end) {
-      const base = plain[code[row]] >= 0 ? plain : counted;
-      if (base[code[row]] < 0) break;
-      const to = Math.min(row + ROWS_PER_CALL, end);
-      row = base === plain ? this.passPlain(chunk, row, to) : this.passCounted(chunk, row, to);
-      if (row < to && base[code[row]] >= 0) break;
+      const c = code[row];
+      const table = words[PLAIN_AT + c] >= 0 ? PLAIN_AT : COUNTED_AT;
+      if (words[table + c] < 0) break;
+      const first = row - (row % ROOM_ROWS);
+      const to = Math.min(row + ROWS_PER_CALL, end, first + ROOM_ROWS);
+      row = this.passTo(chunk, row, to, table === COUNTED_AT);
+      this.noteTimes(timeNs, first);
+      // Rows of the other loop's actors may follow; any other row wants a look.
+      if (row < to && words[table + code[row]] >= 0) break;
     }
-    if (row > from) this.noteTimes(timeNs);
     return row;
   }
 
-  private passPlain(chunk: TraceChunk, from: number, to: number): number {
-    return settledRows(chunk.code, chunk.page, this.mmu.words, this.plain, this.lastRow, this.allLanes, from, to);
+  private passTo(chunk: TraceChunk, row: number, to: number, counted: boolean): number {
+    const { mmu, allLanes } = this;
+    const { memory } = mmu;
+    const first = memory.load(chunk, row, counted);
+    const { kernel } = memory;
+    if (!counted) return first + kernel.settledRows(allLanes, row - first, to - first);
+    const stride = mmu.countedStride;
+    return mmu.watching
+      ? first + kernel.watchedRows(allLanes, stride, row - first, to - first)
+      : first + kernel.countedRows(allLanes, stride, row - first, to - first);
   }
 
-  private passCounted(chunk: TraceChunk, from: number, to: number): number {
-    const { code, page, bytes } = chunk;
-    const { counted, countBase, leftBase, lastRow, allLanes } = this;
-    const { words, counts, left } = this.mmu;
-    return this.watching
-      ? watchedRows(code, page, bytes, words, counted, lastRow, counts, countBase, left, leftBase, allLanes, from, to)
-      : countedRows(code, page, bytes, words, counted, lastRow, counts, countBase, allLanes, from, to);
-  }
-
-  private noteTimes(timeNs: Float64Array): void {
-    const { lastRow, lastTimeNs, codes } = this;
+  private noteTimes(timeNs: Float64Array, first: number): void {
+    const { lastTimeNs, codes } = this;
+    const { words } = this.mmu.memory;
     for (let c = 0; c < codes; c++) {
-      const row = lastRow[c];
+      const row = words[LAST_ROW_AT + c];
       if (row === UNSEEN) continue;
-      lastRow[c] = UNSEEN;
+      words[LAST_ROW_AT + c] = UNSEEN;
       const actor = (c / KINDS) | 0;
       // Times do not decrease, so the latest row has the greatest.
-      if (timeNs[row] > lastTimeNs[actor]) lastTimeNs[actor] = timeNs[row];
+      if (timeNs[first + row] > lastTimeNs[actor]) lastTimeNs[actor] = timeNs[first + row];
     }
   }
 
@@ -77,18 +80,19 @@ export class HitPath {
   private open(timeNs: number): void {
     const { mmu } = this;
     const { dueNs } = mmu;
+    const { words } = mmu.memory;
     mmu.stale = false;
-    this.watching = mmu.left.length > 0;
     this.nextDueNs = Number.POSITIVE_INFINITY;
     for (let c = 0; c < this.codes; c++) {
       const actor = (c / KINDS) | 0;
       const due = timeNs >= dueNs[actor];
       if (!due && dueNs[actor] < this.nextDueNs) this.nextDueNs = dueNs[actor];
-      const counts = mmu.countBase[actor] >= 0;
-      this.plain[c] = due || counts ? -1 : mmu.base[c];
-      this.counted[c] = due || !counts ? -1 : mmu.base[c];
-      this.countBase[c] = mmu.countBase[actor];
-      this.leftBase[c] = mmu.leftBase[actor] >= 0 ? mmu.leftBase[actor] : mmu.leftUnwatched;
+      const base = mmu.baseOf(actor, c % KINDS);
+      const counted = mmu.counts(actor);
+      words[PLAIN_AT + c] = due || counted ? -1 : base;
+      words[COUNTED_AT + c] = due || !counted ? -1 : base;
+      if (counted) words[COUNT_AT + c] = mmu.countBaseOf(actor);
+      if (counted && mmu.watching) words[LEFT_AT + c] = mmu.leftBaseOf(actor);
     }
   }
 }

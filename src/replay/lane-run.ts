@@ -11,7 +11,7 @@ import type { CostListener, EventLine, LaneSpec } from './lane.ts';
 import { Machine } from './machine.ts';
 import { addPage, BLOCK_PAGES, clearMask, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
-import { KINDS, type Mmu } from './mmu.ts';
+import type { Mmu } from './mmu.ts';
 import { type HintOutcome, HOST, type ModelHooks, type Vma } from './model.ts';
 import { Touches } from './touches.ts';
 
@@ -312,9 +312,9 @@ export class LaneRun {
       offset = 0;
       if (this.holdsBack(event.actor)) this.resume(event.actor, event.record);
       const id = space.idOf(page);
-      const word = mmu.words[mmu.base[event.actor * KINDS + access] + id];
       const armed = this.machine.pages.counterLeft[event.actor][space.idSlot[id]] > 0;
-      if ((word & this.laneBit) === 0 || armed) this.touch(event.actor, id, access, bytes, facts, false);
+      if (armed || (mmu.settled(event.actor, access, id) & this.laneBit) === 0)
+        this.touch(event.actor, id, access, bytes, facts, false);
       else this.touches.bookSettled(event.actor, id, bytes);
     }
   }

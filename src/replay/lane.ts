@@ -1,5 +1,7 @@
 /** What one run is, and what it gives. */
+
 import type { Platform } from '../platforms/platform.ts';
+import type { MemoryOptions } from './kernel/memory.ts';
 import type { MetricName } from './metrics.ts';
 import type { ModelDefinition, ParameterValue } from './model.ts';
 
@@ -75,6 +77,8 @@ export interface ReplayOptions {
   readonly costsOf?: (run: number) => CostListener;
   /** Called now and then with the records done. */
   readonly onProgress?: (records: number) => void;
+  /** Which kernel the hit path takes; without it WebAssembly where it can be had. Results are the same. */
+  readonly memory?: MemoryOptions;
 }
 
 /** The simulation contradicted itself: our bug, exit status 3. */

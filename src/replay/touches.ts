@@ -109,7 +109,7 @@ export class Touches {
     const { mmu } = this;
     const kinds = mmu.tellsAtomics ? KINDS : KINDS - 1;
     for (let access = 0; access < kinds; access++) {
-      if (this.granted(actor, slot, inBlock, access)) mmu.words[mmu.base[actor * KINDS + access] + id] |= this.laneBit;
+      if (this.granted(actor, slot, inBlock, access)) mmu.settle(actor, access, id, this.laneBit);
     }
   }
 

@@ -1,7 +1,9 @@
 /** Runs a model over a few rows through both engines and holds them to each other. */
+
 import { expect } from 'vitest';
 import type { Platform } from '../../src/platforms/platform.ts';
 import { replay } from '../../src/replay/engine.ts';
+import type { MemoryOptions } from '../../src/replay/kernel/memory.ts';
 import type { EventLine, LaneResult, LaneSpec } from '../../src/replay/lane.ts';
 import type { ModelDefinition, ParameterValue } from '../../src/replay/model.ts';
 import type { CompiledTrace } from '../../src/trace/compiled.ts';
@@ -73,9 +75,10 @@ export function replayFast(
   trace: CompiledTrace,
   specs: readonly LaneSpec[],
   check = true,
+  memory?: MemoryOptions,
 ): { result: LaneResult; events: EventLine[] }[] {
   const events: EventLine[][] = specs.map(() => []);
-  const results = replay(trace, specs, { check, onEvent: (run, event) => events[run].push(event) });
+  const results = replay(trace, specs, { check, memory, onEvent: (run, event) => events[run].push(event) });
   return results.map((result, run) => ({ result, events: events[run] }));
 }
 

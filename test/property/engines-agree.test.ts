@@ -1,6 +1,7 @@
 /** The fast engine against the slow one on random traces, with made-up drivers that do everything a model may do. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { MemoryOptions } from '../../src/replay/kernel/memory.ts';
 import { METRIC_NAMES } from '../../src/replay/metrics.ts';
 import { chaosToy } from '../helpers/chaos-toy.ts';
 import { compileRecords } from '../helpers/mini-trace.ts';
@@ -9,16 +10,17 @@ import { expectAgreement, lanePlans, Reached } from './lanes.ts';
 import { recordsOf, tracePlan } from './random-trace.ts';
 
 const chunkRows = fc.constantFrom(3, 4, 7, 1000);
+const kernels = fc.constantFrom<MemoryOptions['kernel']>('auto', 'plain');
 const toys = lanePlans([plainToy, chaosToy(false), chaosToy(true)], [null, 1, 3, 8, 30]);
 
 test('one to four runs in a pass', () => {
   const reached = new Reached();
   const lanes = fc.array(toys, { minLength: 1, maxLength: 4 });
   fc.assert(
-    fc.property(tracePlan, lanes, chunkRows, (plan, plans, rows) => {
-      expectAgreement(compileRecords(recordsOf(plan), { chunkRows: rows }), plans, reached);
+    fc.property(tracePlan, lanes, chunkRows, kernels, (plan, plans, rows, kernel) => {
+      expectAgreement(compileRecords(recordsOf(plan), { chunkRows: rows }), plans, reached, { kernel });
     }),
-    { numRuns: 120, seed: 17, endOnFailure: true },
+    { numRuns: 160, seed: 17, endOnFailure: true },
   );
   // The random traces are worth something only if they get everywhere.
   const causes = ['inFlight', 'late', 'otherActor', 'event', 'thread', 'end', 'wake'];

@@ -1,7 +1,9 @@
 /** Random configurations of runs, and how the property tests compare the engines. */
+
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Platform } from '../../src/platforms/platform.ts';
+import type { MemoryOptions } from '../../src/replay/kernel/memory.ts';
 import type { LaneResult, LaneSpec } from '../../src/replay/lane.ts';
 import { CAUSES } from '../../src/replay/metrics.ts';
 import type { ModelDefinition, ParameterValue } from '../../src/replay/model.ts';
@@ -88,9 +90,14 @@ function expectCausesAddUp(metrics: LaneResult['metrics']): void {
 }
 
 /** All runs in one pass of the fast engine, each against a reference run of its own: equal to the last byte. */
-export function expectAgreement(trace: CompiledTrace, plans: readonly LanePlan[], reached: Reached): void {
+export function expectAgreement(
+  trace: CompiledTrace,
+  plans: readonly LanePlan[],
+  reached: Reached,
+  memory?: MemoryOptions,
+): void {
   const specs = plans.map((plan) => specOf(trace, plan));
-  const fast = replayFast(trace, specs);
+  const fast = replayFast(trace, specs, true, memory);
   specs.forEach((spec, lane) => {
     const reference = replayReference(trace, spec, {
       check: true,

@@ -1,0 +1,129 @@
+/**
+ * The memory of a pass that the hit path works on, and the kernel that does: WebAssembly, or TypeScript over an ordinary
+ * buffer where there is none or where it cannot be large enough.
+ */
+import { Buffer } from 'node:buffer';
+import type { TraceChunk } from '../../trace/compiled.ts';
+import type { Kernel } from './kernel.ts';
+import { BYTES_AT, CODE_AT, FREE_AT, PAGE_AT, ROOM_ROWS } from './layout.ts';
+import { plainKernel } from './plain.ts';
+import { WASM } from './wasm.ts';
+
+const WASM_PAGE_BYTES = 1 << 16;
+/** Of the 4 GiB that 32-bit addresses reach. */
+const WASM_MAX_BYTES = WASM_PAGE_BYTES * 65_535;
+
+export interface MemoryOptions {
+  /** Which kernel to take; `auto` = WebAssembly where it can be had. */
+  readonly kernel: 'auto' | 'plain';
+}
+
+/** What is used of the platform's WebAssembly; the types of Node 20 do not know it. */
+interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+interface Wasm {
+  readonly Memory: new (descriptor: { initial: number; maximum: number }) => WasmMemory;
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
+}
+const wasm = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly;
+
+let compiled: object | undefined;
+
+export class PassMemory {
+  /** All of it, in words. Replaced when it grows: do not keep it over `take`. */
+  words: Int32Array;
+  kernel: Kernel;
+  private bytes: Uint8Array;
+  private wasmMemory: WasmMemory | null = null;
+  /** Words given out. */
+  private used = FREE_AT;
+  /** What the columns hold: rows from `loadedFrom` on of this chunk, with their bytes or without. */
+  private loaded: TraceChunk | null = null;
+  private loadedFrom = 0;
+  private loadedBytes = false;
+
+  constructor(options: MemoryOptions = { kernel: 'auto' }) {
+    const pages = Math.ceil((4 * FREE_AT) / WASM_PAGE_BYTES);
+    if (options.kernel === 'auto') this.wasmMemory = tryWasm(pages);
+    const buffer = this.wasmMemory === null ? new ArrayBuffer(pages * WASM_PAGE_BYTES) : this.wasmMemory.buffer;
+    this.words = new Int32Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.kernel = this.makeKernel();
+  }
+
+  private makeKernel(): Kernel {
+    return this.wasmMemory === null ? plainKernel(this.words, this.bytes) : wasmKernel(this.wasmMemory);
+  }
+
+  /** Room for `n` more words, zero at first, right after what was given out last; gives the place of the first. */
+  take(n: number): number {
+    const first = this.used;
+    this.used += n;
+    const missingBytes = 4 * this.used - this.words.byteLength;
+    if (missingBytes > 0) this.grow(Math.ceil(missingBytes / WASM_PAGE_BYTES));
+    return first;
+  }
+
+  /** Is this the end of what was given out? What is taken next then goes on from there. */
+  endsAt(word: number): boolean {
+    return word === this.used;
+  }
+
+  private grow(pages: number): void {
+    const bytes = this.words.byteLength + pages * WASM_PAGE_BYTES;
+    if (this.wasmMemory !== null && bytes <= WASM_MAX_BYTES) {
+      try {
+        this.wasmMemory.grow(pages);
+        this.look(this.wasmMemory.buffer);
+        return;
+      } catch {
+        // No such address range to be had: go on without WebAssembly.
+      }
+    }
+    const buffer = new ArrayBuffer(bytes);
+    new Uint8Array(buffer).set(this.bytes);
+    this.wasmMemory = null;
+    this.look(buffer);
+    this.kernel = this.makeKernel();
+  }
+
+  private look(buffer: ArrayBuffer): void {
+    this.words = new Int32Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+    if (this.wasmMemory === null) this.kernel = this.makeKernel();
+  }
+
+  /** Brings the columns of `row` and of the rows around it in; gives the row of the chunk that is row 0 of the columns. */
+  load(chunk: TraceChunk, row: number, withBytes: boolean): number {
+    const from = row - (row % ROOM_ROWS);
+    if (this.loaded !== chunk || this.loadedFrom !== from) {
+      const end = Math.min(from + ROOM_ROWS, chunk.rows);
+      this.bytes.set(chunk.code.subarray(from, end), CODE_AT);
+      this.words.set(chunk.page.subarray(from, end), PAGE_AT / 4);
+      this.loaded = chunk;
+      this.loadedFrom = from;
+      this.loadedBytes = false;
+    }
+    if (withBytes && !this.loadedBytes) {
+      this.words.set(chunk.bytes.subarray(from, Math.min(from + ROOM_ROWS, chunk.rows)), BYTES_AT / 4);
+      this.loadedBytes = true;
+    }
+    return from;
+  }
+}
+
+function tryWasm(pages: number): WasmMemory | null {
+  try {
+    return new wasm.Memory({ initial: pages, maximum: 65_535 });
+  } catch {
+    return null;
+  }
+}
+
+function wasmKernel(memory: WasmMemory): Kernel {
+  compiled ??= new wasm.Module(Buffer.from(WASM, 'base64'));
+  return new wasm.Instance(compiled, { env: { memory } }).exports as Kernel;
+}
