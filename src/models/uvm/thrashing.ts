@@ -5,6 +5,7 @@
 
 import { addPage, clearMask, hasPage, nextPage, type PageMask, removePage } from '../../replay/mask.ts';
 import { decide, LEAVE, THROTTLE } from './thrashing-decide.ts';
+import { Lapse } from './thrashing-lapse.ts';
 import {
   type BlockThrashing,
   NO_HINT,
@@ -16,11 +17,6 @@ import {
 } from './thrashing-state.ts';
 import { has, type Topology } from './topology.ts';
 
-/** Only an untouched lapse of 500 us tunes itself (UVM_PERF_THRASHING_LAPSE_USEC_DEFAULT). */
-const DEFAULT_LAPSE_US = 500;
-const LAPSE_MAX_NS = DEFAULT_LAPSE_US * 1000 * 1000;
-const LAPSE_STEP_MAX_NS = ((DEFAULT_LAPSE_US * 1000) / 10) * 1000;
-const LAPSE_MIN_NS = (DEFAULT_LAPSE_US / 100) * 1000;
 /** Time stamps are kept in 58 bits. */
 const STAMP_NS = 64;
 const MAX_EVENTS = 7;
@@ -44,7 +40,6 @@ function cut(time: number): number {
 }
 
 export class ThrashingDetector {
-  lapseNs: number;
   readonly #settings: ThrashingSettings;
   readonly #topology: Topology;
   readonly #napNs: number;
@@ -52,7 +47,7 @@ export class ThrashingDetector {
   readonly #pinNs: number;
   /** Asks for `unpinDue` at a time, or takes the request back (null). */
   readonly #schedule: (timeNs: number | null) => void;
-  #votes = 0;
+  readonly #lapse: Lapse;
   /** By deadline: pages are pinned in the order of time. */
   #pins: Pin[] = [];
 
@@ -60,10 +55,15 @@ export class ThrashingDetector {
     this.#settings = settings;
     this.#topology = topology;
     this.#schedule = schedule;
-    this.lapseNs = settings.lapseUs * 1000;
+    this.#lapse = new Lapse(settings);
     this.#napNs = this.lapseNs * settings.napLapses;
     this.#epochNs = this.lapseNs * settings.epochLapses;
     this.#pinNs = this.lapseNs * settings.pinLapses;
+  }
+
+  /** Events of one page closer than this are consecutive. */
+  get lapseNs(): number {
+    return this.#lapse.ns;
   }
 
   /** Pages first..last moved to `processor` by a fault, an access counter or prefetch. Returns pages found thrashing. */
@@ -224,21 +224,6 @@ export class ThrashingDetector {
     }
   }
 
-  /** A signed vote is compared with an unsigned limit: one short gap already widens the window. As written. */
-  #adjustLapse(gap: number): void {
-    if (!this.#settings.adaptiveLapse || this.#settings.lapseUs !== DEFAULT_LAPSE_US) return;
-    this.#votes = ((this.#votes + (gap < this.lapseNs ? -1 : 1)) << 24) >> 24;
-    const limit = this.#settings.lapseVotes;
-    if ((this.#votes < 0 || this.#votes >= limit) && this.lapseNs < LAPSE_MAX_NS) {
-      this.lapseNs += Math.min(Math.floor(this.lapseNs / 8), LAPSE_STEP_MAX_NS);
-    } else if (-this.#votes <= -limit && this.lapseNs > LAPSE_MIN_NS) {
-      this.lapseNs -= Math.max(Math.floor(this.lapseNs / 8), LAPSE_MIN_NS);
-    } else {
-      return;
-    }
-    this.#votes = Math.trunc(this.#votes / 2);
-  }
-
   /** What to do about a fault of `requester` on the page. */
   hint(block: BlockThrashing, page: number, view: PageView, requester: number, now: number): ThrashingHint {
     const settings = this.#settings;
@@ -265,7 +250,7 @@ export class ThrashingDetector {
       state.throttled &= ~(1 << requester);
       if (state.throttled === 0) state.throttleEnd = 0;
     }
-    this.#adjustLapse(now - state.stamp);
+    this.#lapse.adjust(now - state.stamp);
     if (now - state.stamp > this.lapseNs && !state.pinned) return NO_HINT;
     state.processors |= 1 << requester;
     this.#updatePeriod(state, requester, now);
