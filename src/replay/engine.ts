@@ -5,9 +5,9 @@
  */
 import { CONTINUES, type CompiledTrace, LAST_ACCESS, type TraceChunk } from '../trace/compiled.ts';
 import { AddressSpace } from './address-space.ts';
+import { DueTimes } from './due-times.ts';
 import type { Access } from './faults.ts';
 import { HitPath } from './hit-path.ts';
-import type { RecordFacts } from './in-flight.ts';
 import { checkSlots } from './invariants.ts';
 import { GROUP_SHIFT } from './kernel/layout.ts';
 import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
@@ -15,6 +15,7 @@ import { LaneRun, type PassState } from './lane-run.ts';
 import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { Mmu } from './mmu.ts';
 import { HOST, type Vma } from './model.ts';
+import { RecordExtent } from './record-extent.ts';
 import { laneResult } from './result.ts';
 
 /** Runs in one pass: the bits of a word. */
@@ -38,19 +39,12 @@ class Pass {
   private readonly lanes: LaneRun[];
   private readonly allLanes: number;
   private readonly lastTimeNs: Float64Array;
-  /** By actor and run: from when on records of the actor need `beforeAccess` for that run's sake. */
-  private readonly laneDueNs: Float64Array;
+  private readonly due: DueTimes;
+  private readonly extent: RecordExtent;
   /** Devices launched on and not synchronised with yet. */
   private readonly open: boolean[];
-  private anyOpen = false;
-  private readonly facts: RecordFacts = { record: 0, firstPage: 0, lastPage: 0, thread: -1, timeNs: 0 };
-  /** Record whose extent `facts` holds. */
-  private factsRecord = -1;
-  /** First page of a record that goes on from the chunk before. */
-  private carriedFirstPage = 0;
   /** Runs in which a touch of the present record was put off. */
   private heldBack = 0;
-  private readonly hasThreads: boolean;
 
   constructor(
     private readonly trace: CompiledTrace,
@@ -63,7 +57,6 @@ class Pass {
     this.space = new AddressSpace(trace);
     this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space, options.memory);
     this.lastTimeNs = new Float64Array(actors).fill(Number.NEGATIVE_INFINITY);
-    this.laneDueNs = new Float64Array(actors * LANES_PER_PASS).fill(Number.POSITIVE_INFINITY);
     this.state = {
       actors: trace.actors,
       startNs: trace.startNs,
@@ -73,10 +66,11 @@ class Pass {
       check: options.check === true,
     };
     this.open = new Array(actors).fill(false);
-    this.hasThreads = trace.threads > 0;
     this.lanes = specs.map((spec, i) => this.makeLane(spec, i));
     this.allLanes = specs.length === LANES_PER_PASS ? -1 : (1 << specs.length) - 1;
     this.hits = new HitPath(this.mmu, this.allLanes, this.lastTimeNs);
+    this.due = new DueTimes(this.lanes, this.mmu, trace.threads > 0);
+    this.extent = new RecordExtent(this.space);
   }
 
   private makeLane(spec: LaneSpec, i: number): LaneRun {
@@ -108,7 +102,7 @@ class Pass {
         for (const lane of this.lanes) lane.allocAtStart(vma);
       }
     }
-    this.updateLimits();
+    this.due.update();
   }
 
   private walk(chunk: TraceChunk, next: TraceChunk | null): void {
@@ -120,11 +114,7 @@ class Pass {
         row++;
       }
     }
-    if (next !== null && next.rows > 0 && (next.op[0] & CONTINUES) !== 0) {
-      let start = chunk.rows - 1;
-      while (start > 0 && (chunk.op[start] & CONTINUES) !== 0) start--;
-      if ((chunk.op[start] & CONTINUES) === 0) this.carriedFirstPage = this.space.pageOf(chunk.page[start]);
-    }
+    if (next !== null) this.extent.carry(chunk, next);
     this.options.onProgress?.(chunk.rows > 0 ? chunk.record[chunk.rows - 1] + 1 : 0);
   }
 
@@ -193,46 +183,17 @@ class Pass {
 
   /** A touch that is not settled in the runs of `missing`. `i` = its place in the row. */
   private touch(chunk: TraceChunk, row: number, next: TraceChunk | null, id: number, missing: number, i: number): void {
-    if (chunk.record[row] !== this.factsRecord) this.readFacts(chunk, row, next);
+    const facts = this.extent.of(chunk, row, next);
     const a = chunk.actor[row];
     const access = (chunk.op[row] & ~CONTINUES) as Access;
     const bytes = touchBytes(chunk, row, i);
     for (let rest = missing; rest !== 0; rest &= rest - 1) {
-      const i = 31 - Math.clz32(rest & -rest);
-      const lane = this.lanes[i];
-      lane.touch(a, id, access, bytes, this.facts, true);
-      if (lane.machine.limitsChanged) this.updateLane(i);
+      const run = 31 - Math.clz32(rest & -rest);
+      const lane = this.lanes[run];
+      lane.touch(a, id, access, bytes, facts, true);
+      if (lane.machine.limitsChanged) this.due.updateLane(run);
       if (a !== HOST && lane.holdsBack(a)) this.heldBack |= lane.laneBit;
     }
-  }
-
-  /** Extent of the record that `row` belongs to; its rows may go on in the next chunk. */
-  private readFacts(chunk: TraceChunk, row: number, next: TraceChunk | null): void {
-    const { facts } = this;
-    facts.record = this.factsRecord = chunk.record[row];
-    facts.timeNs = chunk.timeNs[row];
-    facts.thread = chunk.thread?.[row] ?? -1;
-    const here = this.space.pageOf(chunk.page[row]);
-    if ((chunk.op[row] & CONTINUES) === 0) facts.firstPage = here;
-    else {
-      // The rows before were all settled; walk back to the record's first row.
-      let start = row;
-      while (start > 0 && (chunk.op[start] & CONTINUES) !== 0) start--;
-      facts.firstPage =
-        (chunk.op[start] & CONTINUES) === 0 ? this.space.pageOf(chunk.page[start]) : this.carriedFirstPage;
-    }
-    let last = here + chunk.pages[row] - 1;
-    for (let in_ = chunk, r = row + 1; ; r++) {
-      if (r === in_.rows) {
-        if (in_ !== chunk || next === null) break;
-        in_ = next;
-        r = 0;
-        if (in_.rows === 0) break;
-      }
-      if ((in_.op[r] & CONTINUES) === 0 || in_.record[r] !== facts.record) break;
-      last += in_.pages[r];
-    }
-    facts.lastPage = last;
   }
 
   private resume(actor: number, record: number): void {
@@ -240,39 +201,39 @@ class Pass {
       this.lanes[31 - Math.clz32(rest & -rest)].resume(actor, record);
     }
     this.heldBack = 0;
-    this.updateLimits();
+    this.due.update();
   }
 
   private beforeAccess(chunk: TraceChunk, row: number): void {
     const actor = chunk.actor[row];
     const thread = chunk.thread?.[row] ?? -1;
-    const open = actor === HOST && this.anyOpen ? this.open : null;
+    const open = actor === HOST && this.due.anyOpen ? this.open : null;
     for (const lane of this.lanes) lane.beforeAccess(actor, chunk.timeNs[row], thread, chunk.record[row], open);
     if (open !== null) this.closeAll();
-    this.updateLimits();
+    this.due.update();
   }
 
   private closeAll(): void {
     this.open.fill(false);
-    this.anyOpen = false;
+    this.due.anyOpen = false;
   }
 
   private eventRow(index: number, timeNs: number, thread: number): void {
     const event = this.trace.events[index];
     const { actor } = event;
-    const open = actor === HOST && this.anyOpen ? this.open : null;
+    const open = actor === HOST && this.due.anyOpen ? this.open : null;
     for (const lane of this.lanes) lane.beforeEvent(event, timeNs, thread, open);
     if (open !== null) this.closeAll();
     this.lastTimeNs[actor] = timeNs;
     const vmas = this.vmasOf(index);
     for (const lane of this.lanes) lane.event(event, timeNs, vmas);
     if (event.op === 'free') this.removeFreed(index);
-    if (event.op === 'launch') this.anyOpen = this.open[actor] = true;
+    if (event.op === 'launch') this.due.anyOpen = this.open[actor] = true;
     if (event.op === 'sync') {
       this.open[actor] = false;
-      this.anyOpen = this.open.includes(true);
+      this.due.anyOpen = this.open.includes(true);
     }
-    this.updateLimits();
+    this.due.update();
   }
 
   private vmasOf(index: number): readonly Vma[] {
@@ -300,44 +261,6 @@ class Pass {
       const live = this.space.slotsIn(0, Number.MAX_SAFE_INTEGER);
       for (const lane of this.lanes) checkSlots(lane, live, event.record);
     }
-  }
-
-  /** Works out from when on records of each actor need `beforeAccess`. */
-  private updateLimits(): void {
-    for (let i = 0; i < this.lanes.length; i++) this.updateLane(i);
-    const { dueNs } = this.mmu;
-    const hostDueNs = this.anyOpen ? Number.NEGATIVE_INFINITY : this.leastDueNs(HOST);
-    if (dueNs[HOST] === hostDueNs) return;
-    dueNs[HOST] = hostDueNs;
-    this.mmu.stale = true;
-  }
-
-  /** The same after something happened in one run. */
-  private updateLane(i: number): void {
-    const lane = this.lanes[i];
-    const { mmu, laneDueNs } = this;
-    lane.machine.limitsChanged = false;
-    for (let a = 0; a < mmu.dueNs.length; a++) {
-      const at = a * LANES_PER_PASS + i;
-      const before = laneDueNs[at];
-      const now = lane.dueNs(a, this.hasThreads);
-      if (now === before) continue;
-      laneDueNs[at] = now;
-      if (a === HOST && this.anyOpen) continue;
-      const least = mmu.dueNs[a];
-      if (now < least) mmu.dueNs[a] = now;
-      else if (before === least) mmu.dueNs[a] = this.leastDueNs(a);
-      if (mmu.dueNs[a] !== least) mmu.stale = true;
-    }
-  }
-
-  private leastDueNs(actor: number): number {
-    const { laneDueNs } = this;
-    let due = Number.POSITIVE_INFINITY;
-    for (let at = actor * LANES_PER_PASS; at < actor * LANES_PER_PASS + this.lanes.length; at++) {
-      if (laneDueNs[at] < due) due = laneDueNs[at];
-    }
-    return due;
   }
 }
 
