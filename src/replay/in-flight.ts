@@ -2,6 +2,7 @@
  * Faults in flight of one run: touches that wait on their device, their hand-over to the model, those that the model put
  * off, and wake-ups. docs/replay.md has the rules by the names used here.
  */
+import { FailedRecords } from './failed-records.ts';
 import { ACCESS, OUTCOME } from './faults.ts';
 import { InvariantError, type Stop } from './lane.ts';
 import type { Machine } from './machine.ts';
@@ -11,6 +12,7 @@ import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
 import { bookOutcomes } from './outcomes.ts';
 import type { Touches } from './touches.ts';
+import { WaitingPages } from './waiting-pages.ts';
 import { WaitingTouches } from './waiting-touches.ts';
 
 /** What the pass says about the record that a touch belongs to. */
@@ -24,7 +26,6 @@ export interface RecordFacts {
 }
 
 const IDLE_CALLS = 100_000;
-const FAILED_KEPT = 1024;
 
 export class InFlight {
   /** By actor index. */
@@ -36,11 +37,10 @@ export class InFlight {
   private inHandOver = false;
   /** Did some touch complete, fail or get put off in the present call? */
   private progress = false;
-  private readonly failedRecords = new Set<number>();
+  private readonly failedRecords: FailedRecords;
+  private readonly waitingPages: WaitingPages;
   /** Scratch masks in use when each hook that runs was entered. */
   private readonly scratchMarks: number[] = [];
-  /** By page id: touches that wait on it beside the first. */
-  private readonly alsoWaiting = new Map<number, number>();
 
   constructor(
     private readonly run: number,
@@ -54,6 +54,8 @@ export class InFlight {
   ) {
     this.pending = machine.actors.map(() => new WaitingTouches());
     this.deferred = machine.actors.map(() => new WaitingTouches());
+    this.failedRecords = new FailedRecords([...this.pending, ...this.deferred]);
+    this.waitingPages = new WaitingPages(mmu, laneBit);
     this.leftNs = new Float64Array(machine.actors.length);
   }
 
@@ -83,7 +85,7 @@ export class InFlight {
     const had = this.touches.granted(device, slot, inBlock, ACCESS.read) ? 1 : 0;
     queue.push(id, page, access, bytes, facts.record, facts.firstPage, facts.lastPage, timeNs, facts.thread, had);
     this.clearForWaiting(device, slot, inBlock, id);
-    this.beginWaiting(id);
+    this.waitingPages.begin(id);
     if (queue.count === 1) machine.limitsChanged = true;
     if (queue.count >= machine.inFlight) this.handOver(device, issueNs);
   }
@@ -94,22 +96,8 @@ export class InFlight {
     this.mmu.clearPage(id, this.laneBit);
   }
 
-  private beginWaiting(id: number): void {
-    const { mmu, laneBit, alsoWaiting } = this;
-    if ((mmu.waiting[id] & laneBit) === 0) mmu.waiting[id] |= laneBit;
-    else alsoWaiting.set(id, (alsoWaiting.get(id) ?? 0) + 1);
-  }
-
-  private endWaiting(id: number): void {
-    const { alsoWaiting } = this;
-    const others = alsoWaiting.size === 0 ? 0 : (alsoWaiting.get(id) ?? 0);
-    if (others === 0) this.mmu.waiting[id] &= ~this.laneBit;
-    else if (others === 1) alsoWaiting.delete(id);
-    else alsoWaiting.set(id, others - 1);
-  }
-
   waitsOn(device: number, id: number): boolean {
-    if ((this.mmu.waiting[id] & this.laneBit) === 0) return false;
+    if (!this.waitingPages.has(id)) return false;
     return this.pending[device].holds(id) || this.deferred[device].holds(id);
   }
 
@@ -125,21 +113,7 @@ export class InFlight {
 
   /** An access failed: its record counts once. */
   failRecord(record: number): void {
-    if (this.failedRecords.has(record)) return;
-    if (this.failedRecords.size >= FAILED_KEPT) this.pruneFailed();
-    this.failedRecords.add(record);
-    this.machine.books[M['accesses.failed']]++;
-  }
-
-  /** Only records that still have touches in flight, or are being issued, can fail again. */
-  private pruneFailed(): void {
-    let newest = -1;
-    for (const record of this.failedRecords) newest = Math.max(newest, record);
-    const waits = (record: number) =>
-      this.pending.some((queue) => queue.holdsRecord(record)) || this.deferred.some((list) => list.holdsRecord(record));
-    for (const record of this.failedRecords) {
-      if (record !== newest && !waits(record)) this.failedRecords.delete(record);
-    }
+    if (this.failedRecords.add(record)) this.machine.books[M['accesses.failed']]++;
   }
 
   /**
@@ -280,7 +254,7 @@ export class InFlight {
           break;
         case OUTCOME.failed:
           this.failRecord(queue.record[i]);
-          this.endWaiting(queue.id[i]);
+          this.waitingPages.end(queue.id[i]);
           this.progress = true;
           break;
         case OUTCOME.deferred:
@@ -315,10 +289,10 @@ export class InFlight {
     const slot = space.idSlot[id];
     const inBlock = space.idInBlock[id];
     if (!this.touches.granted(device, slot, inBlock, from.access[i])) return false;
-    this.endWaiting(id);
+    this.waitingPages.end(id);
     this.progress = true;
     const done = this.touches.complete(device, slot, inBlock, from.bytes[i]);
-    if (done && (this.mmu.waiting[id] & this.laneBit) === 0) this.touches.settleLocal(device, slot, inBlock, id);
+    if (done && !this.waitingPages.has(id)) this.touches.settleLocal(device, slot, inBlock, id);
     return true;
   }
 
