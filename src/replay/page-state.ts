@@ -108,9 +108,14 @@ export class PageState {
 
   read(words: Int32Array, block: number, out: PageMask): PageMask {
     const slot = this.find(block);
-    if (slot < 0) return out.fill(0);
+    if (slot < 0) return clearMask(out);
     const base = slot * MASK_WORDS;
-    for (let w = 0; w < MASK_WORDS; w++) out[w] = words[base + w];
+    for (let w = 0; w < MASK_WORDS; w += 4) {
+      out[w] = words[base + w];
+      out[w + 1] = words[base + w + 1];
+      out[w + 2] = words[base + w + 2];
+      out[w + 3] = words[base + w + 3];
+    }
     return out;
   }
 
