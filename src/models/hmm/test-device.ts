@@ -5,13 +5,14 @@
  */
 
 import { ACCESS, type FaultBuffer } from '../../replay/faults.ts';
-import { blockOf, endInBlock, inBlock } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, endInBlock } from '../../replay/linux-mm/page-flags.ts';
 import { createLinuxMm, type LinuxMm } from '../../replay/linux-mm.ts';
 import {
   addPage,
   addRange,
   countPages,
   PAGE_BYTES,
+  pageInBlock,
   releaseScratch,
   scratchMark,
   scratchMask,
@@ -87,18 +88,20 @@ export function createTestDevice(core: Core, p: HmmParameters): ModelHooks {
       first = Math.min(first, faults.page[entries[k]]);
       last = Math.max(last, faults.page[entries[k]]);
     }
-    const end = faults.count >= core.inFlight ? faults.lastPage[0] : last;
-    for (let page = first; page <= end; page = endInBlock(page, end) + 1) {
+    // A copy's faults are of two ranges: only that of the first fault is accessed now.
+    const start = Math.max(first, faults.firstPage[0]);
+    const end = faults.count >= core.inFlight ? faults.lastPage[0] : Math.min(last, faults.lastPage[0]);
+    for (let page = start; page <= end; page = endInBlock(page, end) + 1) {
       const mark = scratchMark();
       const block = blockOf(page);
       const pages = scratchMask();
       for (let k = 0; k < own && page <= last; k++) {
         const waits = faults.page[entries[k]];
-        if (blockOf(waits) === block) addPage(pages, inBlock(waits));
+        if (blockOf(waits) === block) addPage(pages, pageInBlock(waits));
       }
       const behind = Math.max(page, last + 1);
       const endHere = endInBlock(page, end);
-      if (behind <= endHere) addRange(pages, inBlock(behind), inBlock(endHere));
+      if (behind <= endHere) addRange(pages, pageInBlock(behind), pageInBlock(endHere));
       const lent = device.mirror.lend(actor, block, pages);
       releaseScratch(mark);
       if (lent > 0) core.armCounter(actor, block, lent);

@@ -49,6 +49,21 @@ describe('dmirror', () => {
     });
   });
 
+  it('looks at both sides of a copy', () => {
+    // Both pages are pinned in RAM, and the destination was mirrored before. The source is one request, and what it lets
+    // the device at ends with its block: the destination in the next one is a request too. 1 + 2 faults.
+    const copy = [
+      '2 cpu alloc 0x400000 2M b',
+      '3 cpu w 0x400000 4K',
+      '4 cpu advise 0x200000 4K pin:cpu',
+      '5 cpu advise 0x400000 4K pin:cpu',
+      '6 gpu0 w 0x400000 64',
+      '7 gpu0 copy 0x400000 4K 0x200000',
+    ];
+    const metrics = runModel(hmm, [...rows, ...copy], { preset: 'dmirror', inFlight: 8, actors: ['gpu0'] }).metrics;
+    expect(metrics).toMatchObject({ 'faults.device': 3, 'faults.duplicate': 0, 'migration.h2d.pages': 0 });
+  });
+
   it('does not reach explicit memory of others', () => {
     const explicit = ['2 gpu0 alloc 0x600000 4K d;kind=device', '3 gpu1 r 0x600000 64', '4 gpu0 r 0x600000 64'];
     expect(run(explicit)).toMatchObject({ 'accesses.failed': 1, 'migration.d2h.pages': 0 });
