@@ -4,7 +4,7 @@
  * itself; `test-device.ts` adds the chunk policies under which the oracle was recorded.
  */
 
-import { blockOf, endInBlock, inBlock } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, endInBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm, NotifierRange } from '../../replay/linux-mm.ts';
 import {
   addPage,
@@ -13,6 +13,7 @@ import {
   copyMask,
   nextPage,
   type PageMask,
+  pageInBlock,
   releaseScratch,
   removePage,
   scratchMark,
@@ -88,7 +89,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
     for (let page = firstPage; page <= lastPage; ) {
       const end = endInBlock(page, lastPage);
       const mark = scratchMark();
-      mirror.drop(device, blockOf(page), scratchRange(inBlock(page), inBlock(end)));
+      mirror.drop(device, blockOf(page), scratchRange(pageInBlock(page), pageInBlock(end)));
       releaseScratch(mark);
       page = end + 1;
     }
@@ -139,7 +140,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
       const block = blockOf(page);
       const end = endInBlock(page, last);
       const mark = scratchMark();
-      const range = scratchRange(inBlock(page), inBlock(end));
+      const range = scratchRange(pageInBlock(page), pageInBlock(end));
       enterPages(device, block, andMask(mm().validMask(block, device, scratchMask()), range));
       releaseScratch(mark);
       page = end + 1;
@@ -195,7 +196,7 @@ export function createDmirror(core: Core, mm: () => LinuxMm, options: DmirrorOpt
     for (let page = firstPage; page <= lastPage; page++) {
       if (mm().entry(page).state !== 'exclusive') continue;
       const mark = scratchMark();
-      mirror.enter(device, blockOf(page), addPage(scratchMask(), inBlock(page)), false);
+      mirror.enter(device, blockOf(page), addPage(scratchMask(), pageInBlock(page)), false);
       releaseScratch(mark);
     }
   }

@@ -4,7 +4,7 @@
  */
 
 import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
-import { blockOf, endInBlock, forEachBlock, inBlock } from '../../replay/linux-mm/page-flags.ts';
+import { blockOf, endInBlock, forEachBlock } from '../../replay/linux-mm/page-flags.ts';
 import {
   createLinuxMm,
   type FaultCause,
@@ -23,6 +23,7 @@ import {
   masksMeet,
   nextPage,
   type PageMask,
+  pageInBlock,
   releaseScratch,
   removePage,
   scratchMark,
@@ -44,7 +45,7 @@ const PAGEWISE = { pagesPerCopy: 1 };
 const FOR_DEVICE: MigrateOptions = { trigger: 'deviceFault', move: PAGEWISE };
 const FOR_HOST: MigrateOptions = { trigger: 'hostFault', move: PAGEWISE };
 
-const onePage = (page: number): PageMask => addPage(scratchMask(), inBlock(page));
+const onePage = (page: number): PageMask => addPage(scratchMask(), pageInBlock(page));
 
 export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   /** Sequence of each device's notifier, and its free pages in 2 MiB chunks that are never given back. */
@@ -195,7 +196,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
     for (let page = firstPage; page <= lastPage; ) {
       const block = blockOf(page);
       const end = endInBlock(page, lastPage);
-      setRange(pages, inBlock(page), inBlock(end));
+      setRange(pages, pageInBlock(page), pageInBlock(end));
       page = end + 1;
       if (!masksMeet(pages, core.mappedMask(device, block, mapped))) continue;
       core.unmap(device, block, pages);

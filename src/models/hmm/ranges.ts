@@ -4,8 +4,7 @@
  */
 
 import { IntervalSet } from '../../replay/interval-set.ts';
-import { inBlock } from '../../replay/linux-mm/page-flags.ts';
-import { type PageMask, scratchRange } from '../../replay/mask.ts';
+import { type PageMask, pageInBlock, scratchRange } from '../../replay/mask.ts';
 import type { Rights } from '../../replay/model.ts';
 
 /** Sizes that xe tries, largest first (fault_chunk_sizes), in pages. */
@@ -63,7 +62,7 @@ export const sizeOf = ({ first, last }: Chunk): number => last - first + 1;
 
 /** A chunk's pages within its block, as a scratch mask. */
 export function pagesOf({ first, last }: Chunk): PageMask {
-  return scratchRange(inBlock(first), inBlock(last));
+  return scratchRange(pageInBlock(first), pageInBlock(last));
 }
 
 /**

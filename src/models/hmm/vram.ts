@@ -3,7 +3,6 @@
  * takes the object that was allocated first: a hit of the device does not move it in the LRU list.
  */
 
-import { inBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
 import {
   andNotMask,
@@ -16,6 +15,7 @@ import {
   newMask,
   PAGE_BYTES,
   type PageMask,
+  pageInBlock,
 } from '../../replay/mask.ts';
 import type { Core } from '../../replay/model.ts';
 
@@ -104,7 +104,7 @@ export class Vram {
 
   at(device: number, page: number): BufferObject | null {
     for (const object of this.#in(device, Math.floor(page / BLOCK_PAGES))) {
-      if (hasPage(object.pages, inBlock(page))) return object;
+      if (hasPage(object.pages, pageInBlock(page))) return object;
     }
     return null;
   }

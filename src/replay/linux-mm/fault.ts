@@ -9,6 +9,7 @@ import {
   hasPage,
   PAGE_BYTES,
   type PageMask,
+  pageInBlock,
   scratchMask,
   scratchRange,
   setRange,
@@ -16,7 +17,7 @@ import {
 import { HOST, RIGHTS, type Vma } from '../model.ts';
 import { splitHugeEntry } from './huge.ts';
 import { migrateToHost } from './migrate.ts';
-import { blockOf, inBlock } from './page-flags.ts';
+import { blockOf } from './page-flags.ts';
 import {
   coversBlock,
   deviceAmong,
@@ -96,7 +97,7 @@ function holesAround(mm: LinuxMmState, vma: Vma, page: number): PageMask {
   const first = Math.max(vma.firstPage, start);
   const last = Math.min(vma.lastPage, start + pages - 1);
   const block = blockOf(page);
-  const mask = scratchRange(inBlock(first), inBlock(last));
+  const mask = scratchRange(pageInBlock(first), pageInBlock(last));
   const taken = scratchMask();
   for (let at = 0; at < core.actors.length; at++) andNotMask(mask, core.residentMask(at, block, taken));
   return andNotMask(mask, core.mappedMask(HOST, block, taken));
@@ -145,9 +146,9 @@ function faultAround(mm: LinuxMmState, vma: Vma, page: number, mask: PageMask): 
   const cached = mm.pageCache.mask(blockOf(page));
   if (cached === null) return;
   const first = Math.max(page - (page % FAULT_AROUND_PAGES), vma.firstPage);
-  const last = Math.min(first + FAULT_AROUND_PAGES - 1, vma.lastPage, first - inBlock(first) + BLOCK_PAGES - 1);
+  const last = Math.min(first + FAULT_AROUND_PAGES - 1, vma.lastPage, first - pageInBlock(first) + BLOCK_PAGES - 1);
   for (let next = first; next <= last; next++) {
-    if (hasPage(cached, inBlock(next)) && mm.core.residence(next) === 0) addPage(mask, inBlock(next));
+    if (hasPage(cached, pageInBlock(next)) && mm.core.residence(next) === 0) addPage(mask, pageInBlock(next));
   }
 }
 

@@ -12,6 +12,7 @@ import {
   isEmptyMask,
   nextPage,
   type PageMask,
+  pageInBlock,
   releaseScratch,
   scratchMark,
   scratchMask,
@@ -20,7 +21,7 @@ import {
 import { TRIGGERS, type Trigger } from '../metrics.ts';
 import { HOST, type Vma } from '../model.ts';
 import { collect, type Part, takePart } from './collect.ts';
-import { blockOf, endInBlock, inBlock } from './page-flags.ts';
+import { blockOf, endInBlock } from './page-flags.ts';
 import { type LinuxMmState, mapHost, notePageTable, notify, notifyEach, vmaEnd } from './state.ts';
 import type { MigrateOptions } from './types.ts';
 
@@ -110,7 +111,7 @@ function cycleToDevice(
   const begin = mm.partsInUse;
   for (let page = first; page <= last; ) {
     const end = endInBlock(page, last);
-    collect(mm, takePart(mm), vma, blockOf(page), inBlock(page), inBlock(end));
+    collect(mm, takePart(mm), vma, blockOf(page), pageInBlock(page), pageInBlock(end));
     page = end + 1;
   }
   const end = mm.partsInUse;
@@ -202,7 +203,7 @@ function cycleToHost(
     releaseScratch(mark);
     const end = endInBlock(page, last);
     const block = blockOf(page);
-    const range = scratchRange(inBlock(page), inBlock(end));
+    const range = scratchRange(pageInBlock(page), pageInBlock(end));
     page = end + 1;
     const going = andMask(core.residentMask(device, block, scratchMask()), range);
     if (isEmptyMask(going)) continue;

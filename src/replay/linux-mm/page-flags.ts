@@ -10,17 +10,13 @@ import {
   newMask,
   orMask,
   type PageMask,
+  pageInBlock,
   releaseScratch,
   removeRange,
   scratchMark,
 } from '../mask.ts';
 
 export const blockOf = (page: number): number => Math.floor(page / BLOCK_PAGES);
-
-/** A page's place in its block, without a remainder: that of numbers beyond 32 bits is slow. */
-export function inBlock(page: number): number {
-  return page - blockOf(page) * BLOCK_PAGES;
-}
 
 /** Last page up to `lastPage` in the block of `page`. */
 export function endInBlock(page: number, lastPage: number): number {
@@ -39,7 +35,7 @@ export function forEachBlock(
   for (let page = firstPage; page <= lastPage; ) {
     const end = endInBlock(page, lastPage);
     const mark = scratchMark();
-    visit(blockOf(page), inBlock(page), inBlock(end));
+    visit(blockOf(page), pageInBlock(page), pageInBlock(end));
     releaseScratch(mark);
     page = end + 1;
   }
@@ -53,7 +49,7 @@ export class PageFlags {
   has(page: number): boolean {
     if (this.#blocks.size === 0) return false;
     const mask = this.#blocks.get(blockOf(page));
-    return mask !== undefined && hasPage(mask, inBlock(page));
+    return mask !== undefined && hasPage(mask, pageInBlock(page));
   }
 
   /** Last page up to `lastPage` that is in the set, or out of it, like `page`. */
@@ -82,13 +78,13 @@ export class PageFlags {
   }
 
   addPage(page: number): void {
-    addPage(this.#own(blockOf(page)), inBlock(page));
+    addPage(this.#own(blockOf(page)), pageInBlock(page));
   }
 
   add(firstPage: number, lastPage: number): void {
     for (let page = firstPage; page <= lastPage; ) {
       const end = endInBlock(page, lastPage);
-      addRange(this.#own(blockOf(page)), inBlock(page), inBlock(end));
+      addRange(this.#own(blockOf(page)), pageInBlock(page), pageInBlock(end));
       page = end + 1;
     }
   }
@@ -98,7 +94,7 @@ export class PageFlags {
       const end = endInBlock(page, lastPage);
       const block = blockOf(page);
       const own = this.#blocks.get(block);
-      if (own !== undefined) this.#dropIfEmpty(block, removeRange(own, inBlock(page), inBlock(end)));
+      if (own !== undefined) this.#dropIfEmpty(block, removeRange(own, pageInBlock(page), pageInBlock(end)));
       page = end + 1;
     }
   }

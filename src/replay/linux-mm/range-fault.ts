@@ -8,13 +8,14 @@ import {
   nextPage,
   orMask,
   type PageMask,
+  pageInBlock,
   releaseScratch,
   scratchMark,
   scratchMask,
 } from '../mask.ts';
 import { HOST, RIGHTS } from '../model.ts';
 import { handleFault } from './fault.ts';
-import { blockOf, endInBlock, inBlock } from './page-flags.ts';
+import { blockOf, endInBlock } from './page-flags.ts';
 import { type LinuxMmState, vmaEnd } from './state.ts';
 import type { RangeFaultRequest, RangeFaultStatus } from './types.ts';
 
@@ -69,7 +70,7 @@ function firstUnsatisfied(mm: LinuxMmState, request: RangeFaultRequest, firstPag
   for (let page = firstPage; page <= lastPage; ) {
     const block = blockOf(page);
     const end = endInBlock(page, lastPage);
-    addRange(clearMask(missing), inBlock(page), inBlock(end));
+    addRange(clearMask(missing), pageInBlock(page), pageInBlock(end));
     validMask(mm, block, -1, present, write);
     if (device > 0) orMask(present, mm.core.residentMask(device, block, own));
     const denied = mm.deniedVma.mask(block);

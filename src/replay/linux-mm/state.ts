@@ -4,10 +4,10 @@
  * differs from the ordinary: sets that are empty in most runs.
  */
 
-import { addPage, BLOCK_PAGES, nextPage, type PageMask, scratchMask } from '../mask.ts';
+import { addPage, BLOCK_PAGES, nextPage, type PageMask, pageInBlock, scratchMask } from '../mask.ts';
 import { type Core, HOST, RIGHTS, type Vma } from '../model.ts';
 import type { Part } from './collect.ts';
-import { inBlock, type PageFlags } from './page-flags.ts';
+import type { PageFlags } from './page-flags.ts';
 import type { LinuxMmCosts, LinuxMmCounters, LinuxMmOptions, NotifierEvent, NotifierRange } from './types.ts';
 
 /** What a 2 MiB entry of the CPU page table maps. */
@@ -91,7 +91,7 @@ export function deviceAmong(locations: number): number {
 
 /** One page within its block, as a scratch mask. */
 export function pageMask(page: number): PageMask {
-  return addPage(scratchMask(), inBlock(page));
+  return addPage(scratchMask(), pageInBlock(page));
 }
 
 /** Maps pages for the CPU with what their VMA and entry allow. */
