@@ -10,8 +10,7 @@ const PAGE: usize = CODE + ROOM_ROWS;
 const BYTES: usize = PAGE + 4 * ROOM_ROWS;
 const PLAIN: usize = BYTES + 4 * ROOM_ROWS;
 const COUNTED: usize = PLAIN + 4 * CODES;
-const COUNT: usize = COUNTED + 4 * CODES;
-const LEFT: usize = COUNT + 4 * CODES;
+const LEFT: usize = COUNTED + 4 * CODES;
 const LAST_ROW: usize = LEFT + 4 * CODES;
 
 const BYTES_SHIFT: i32 = 11;
@@ -41,37 +40,35 @@ export function settledRows(allLanes: i32, from: i32, to: i32): i32 {
   return to;
 }
 
-export function countedRows(allLanes: i32, stride: i32, from: i32, to: i32): i32 {
+export function countedRows(allLanes: i32, from: i32, to: i32): i32 {
   for (let row = from; row < to; row++) {
     const c = <usize>load<u8>(CODE + <usize>row) << 2;
     const base = load<i32>(COUNTED + c);
     if (base < 0) return row;
-    const place = column(PAGE, row) * stride;
-    if (load<i32>(at(base + place)) != allLanes) return row;
-    const count = at(load<i32>(COUNT + c) + place);
-    const sum = load<i32>(count) + ((column(BYTES, row) << BYTES_SHIFT) | 1);
+    const word = at(base + 2 * column(PAGE, row));
+    if (load<i32>(word) != allLanes) return row;
+    const sum = load<i32>(word + 4) + ((column(BYTES, row) << BYTES_SHIFT) | 1);
     if (sum >= COUNT_LIMIT || (sum & TOUCHES_MASK) == TOUCHES_MASK) return row;
-    store<i32>(count, sum);
+    store<i32>(word + 4, sum);
     store<i32>(LAST_ROW + c, row);
   }
   return to;
 }
 
-export function watchedRows(allLanes: i32, stride: i32, from: i32, to: i32): i32 {
+export function watchedRows(allLanes: i32, from: i32, to: i32): i32 {
   for (let row = from; row < to; row++) {
     const c = <usize>load<u8>(CODE + <usize>row) << 2;
     const base = load<i32>(COUNTED + c);
     if (base < 0) return row;
     const id = column(PAGE, row);
-    const place = id * stride;
-    if (load<i32>(at(base + place)) != allLanes) return row;
-    const count = at(load<i32>(COUNT + c) + place);
-    const sum = load<i32>(count) + ((column(BYTES, row) << BYTES_SHIFT) | 1);
+    const word = at(base + 2 * id);
+    if (load<i32>(word) != allLanes) return row;
+    const sum = load<i32>(word + 4) + ((column(BYTES, row) << BYTES_SHIFT) | 1);
     const group = at(load<i32>(LEFT + c) + (id >> GROUP_SHIFT));
     const left = load<i32>(group) - 1;
     if (sum >= COUNT_LIMIT || (sum & TOUCHES_MASK) == TOUCHES_MASK || left <= 0) return row;
     store<i32>(group, left);
-    store<i32>(count, sum);
+    store<i32>(word + 4, sum);
     store<i32>(LAST_ROW + c, row);
   }
   return to;

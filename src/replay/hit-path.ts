@@ -3,7 +3,7 @@
  * anew when a due time, the counting or the watching has changed.
  */
 import type { TraceChunk } from '../trace/compiled.ts';
-import { CODES, COUNT_AT, COUNTED_AT, LAST_ROW_AT, LEFT_AT, PLAIN_AT, ROOM_ROWS } from './kernel/layout.ts';
+import { CODES, COUNTED_AT, LAST_ROW_AT, LEFT_AT, PLAIN_AT, ROOM_ROWS } from './kernel/layout.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 
 /** Rows a call at most: a loop is left and entered again, so that compiled code takes over soon. */
@@ -57,10 +57,9 @@ export class HitPath {
     const first = memory.load(chunk, row, counted);
     const { kernel } = memory;
     if (!counted) return first + kernel.settledRows(allLanes, row - first, to - first);
-    const stride = mmu.countedStride;
     return mmu.watching
-      ? first + kernel.watchedRows(allLanes, stride, row - first, to - first)
-      : first + kernel.countedRows(allLanes, stride, row - first, to - first);
+      ? first + kernel.watchedRows(allLanes, row - first, to - first)
+      : first + kernel.countedRows(allLanes, row - first, to - first);
   }
 
   private noteTimes(timeNs: Float64Array, first: number): void {
@@ -91,7 +90,6 @@ export class HitPath {
       const counted = mmu.counts(actor);
       words[PLAIN_AT + c] = due || counted ? -1 : base;
       words[COUNTED_AT + c] = due || !counted ? -1 : base;
-      if (counted) words[COUNT_AT + c] = mmu.countBaseOf(actor);
       if (counted && mmu.watching) words[LEFT_AT + c] = mmu.leftBaseOf(actor);
     }
   }

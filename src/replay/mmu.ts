@@ -4,7 +4,7 @@
  * of 512 ids the touches that may pass before some run's access counter can be due.
  */
 import type { AddressSpace } from './address-space.ts';
-import { BYTES_SHIFT, COUNT_LIMIT, GROUP_SHIFT, TOUCHES_MASK } from './kernel/layout.ts';
+import { BYTES_SHIFT, COUNT_LIMIT, COUNTED_STRIDE, GROUP_SHIFT, TOUCHES_MASK } from './kernel/layout.ts';
 import { type MemoryOptions, PassMemory } from './kernel/memory.ts';
 import { MASK_WORDS, type PageMask, popcount32 } from './mask.ts';
 
@@ -19,9 +19,12 @@ export class Mmu {
   readonly dueNs: Float64Array;
   /** Something that the hit path has a copy of changed: due times, counting, watching. */
   stale = true;
-  /** Words of a counted page: one for each kind, then its running count. */
-  readonly countedStride: number;
-  /** Word of (actor, access, id) in the memory: `base[actor * KINDS + access] + stride[actor] * id`. */
+  /** Kinds that have words of their own. */
+  private readonly own: number;
+  /**
+   * Word of (actor, access, id) in the memory: `base[actor * KINDS + access] + stride[actor] * id`. Of an actor whose
+   * touches are counted the running count of these touches is the word after it.
+   */
   private readonly base: Int32Array;
   private readonly stride: Int32Array;
   /** What was moved out of running counts before they could overflow: touches and bytes in pairs, by actor and id. */
@@ -41,7 +44,7 @@ export class Mmu {
   ) {
     this.memory = new PassMemory(options);
     const own = tellsAtomics ? KINDS : KINDS - 1;
-    this.countedStride = own + 1;
+    this.own = own;
     this.base = new Int32Array(actors * KINDS);
     this.stride = new Int32Array(actors).fill(1);
     const first = this.memory.take(actors * own * ids);
@@ -84,7 +87,7 @@ export class Mmu {
     const at = slot * MASK_WORDS;
     const keep = ~laneBit;
     const stride = this.stride[actor];
-    const own = this.countedStride - 1;
+    const { own } = this;
     for (let w = low; w <= high; w++) {
       const there = slotTouched[at + w];
       const hit = there & mask[w];
@@ -106,9 +109,8 @@ export class Mmu {
 
   /** Clears a run's bits of one page for every actor: a fault was raised on it. */
   clearPage(id: number, laneBit: number): void {
-    const { base, stride, actors } = this;
+    const { base, stride, actors, own } = this;
     const { words } = this.memory;
-    const own = this.countedStride - 1;
     for (let a = 0; a < actors; a++) {
       for (let kind = 0; kind < own; kind++) words[base[a * KINDS + kind] + stride[a] * id] &= ~laneBit;
     }
@@ -125,28 +127,27 @@ export class Mmu {
    */
   startCounting(actor: number): void {
     if (this.counts(actor)) return;
-    const { base, ids, memory } = this;
-    const own = this.countedStride - 1;
+    const { base, ids, memory, own } = this;
     const old = base[actor * KINDS];
     const before = memory.words.slice(old, old + own * ids);
     // The last actor's words have room to grow where they are; others leave theirs behind.
     const inPlace = memory.endsAt(old + own * ids);
-    const first = inPlace ? old : memory.take(this.countedStride * ids);
-    if (inPlace) memory.take(ids);
+    const first = inPlace ? old : memory.take(COUNTED_STRIDE * own * ids);
+    if (inPlace) memory.take((COUNTED_STRIDE - 1) * own * ids);
     const { words } = memory;
-    words.fill(0, first, first + this.countedStride * ids);
-    for (let kind = 0; kind < own; kind++) {
-      for (let id = 0; id < ids; id++) words[first + this.countedStride * id + kind] = before[kind * ids + id];
+    words.fill(0, first, first + COUNTED_STRIDE * own * ids);
+    for (let i = 0; i < before.length; i++) words[first + COUNTED_STRIDE * i] = before[i];
+    for (let kind = 0; kind < KINDS; kind++) {
+      base[actor * KINDS + kind] = first + COUNTED_STRIDE * ids * Math.min(kind, own - 1);
     }
-    for (let kind = 0; kind < KINDS; kind++) base[actor * KINDS + kind] = first + Math.min(kind, own - 1);
-    this.stride[actor] = this.countedStride;
+    this.stride[actor] = COUNTED_STRIDE;
     this.stale = true;
   }
 
   /** A touch by an actor whose touches are counted, `bytes` at most a page. */
-  countTouch(actor: number, id: number, bytes: number): void {
+  countTouch(actor: number, access: number, id: number, bytes: number): void {
     const { words } = this.memory;
-    const i = this.countOf(actor, id);
+    const i = this.base[actor * KINDS + access] + COUNTED_STRIDE * id + 1;
     words[i] += (bytes << BYTES_SHIFT) | 1;
     if (words[i] < COUNT_LIMIT && (words[i] & TOUCHES_MASK) !== TOUCHES_MASK) return;
     if (this.moved[actor].length === 0) this.moved[actor] = new Float64Array(2 * this.ids);
@@ -155,18 +156,26 @@ export class Mmu {
     words[i] = 0;
   }
 
-  private countOf(actor: number, id: number): number {
-    return this.base[actor * KINDS] + this.countedStride * id + this.countedStride - 1;
-  }
-
   touchesOf(actor: number, id: number): number {
+    const { base, own } = this;
+    const { words } = this.memory;
     const moved = this.moved[actor];
-    return (this.memory.words[this.countOf(actor, id)] & TOUCHES_MASK) + (moved.length > 0 ? moved[2 * id] : 0);
+    let touches = moved.length > 0 ? moved[2 * id] : 0;
+    for (let kind = 0; kind < own; kind++) {
+      touches += words[base[actor * KINDS + kind] + COUNTED_STRIDE * id + 1] & TOUCHES_MASK;
+    }
+    return touches;
   }
 
   bytesOf(actor: number, id: number): number {
+    const { base, own } = this;
+    const { words } = this.memory;
     const moved = this.moved[actor];
-    return (this.memory.words[this.countOf(actor, id)] >> BYTES_SHIFT) + (moved.length > 0 ? moved[2 * id + 1] : 0);
+    let bytes = moved.length > 0 ? moved[2 * id + 1] : 0;
+    for (let kind = 0; kind < own; kind++) {
+      bytes += words[base[actor * KINDS + kind] + COUNTED_STRIDE * id + 1] >> BYTES_SHIFT;
+    }
+    return bytes;
   }
 
   // --- access counters -------------------------------------------------------------------------------------------
@@ -245,11 +254,6 @@ export class Mmu {
   /** Where the word of id 0 is. */
   baseOf(actor: number, access: number): number {
     return this.base[actor * KINDS + access];
-  }
-
-  /** Where the running count of id 0 is. */
-  countBaseOf(actor: number): number {
-    return this.countOf(actor, 0);
   }
 
   leftBaseOf(actor: number): number {

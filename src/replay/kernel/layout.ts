@@ -16,18 +16,20 @@ export const BYTES_AT = PAGE_AT + 4 * ROOM_ROWS;
 
 /**
  * Tables by dispatch byte, in words: where the MMU words of such rows begin for each of the two loops (-1 = not in this
- * one), where their running counts do, where the groups do that are watched, and the last row passed.
+ * one), where the groups do that are watched, and the last row passed.
  */
 export const PLAIN_AT = (BYTES_AT + 4 * ROOM_ROWS) / 4;
 export const COUNTED_AT = PLAIN_AT + CODES;
-export const COUNT_AT = COUNTED_AT + CODES;
-export const LEFT_AT = COUNT_AT + CODES;
+export const LEFT_AT = COUNTED_AT + CODES;
 export const LAST_ROW_AT = LEFT_AT + CODES;
 export const FREE_AT = LAST_ROW_AT + CODES;
 
+/** Words of a page that is counted: its MMU word, and its running count right after it, in the same cache line. */
+export const COUNTED_STRIDE = 2;
+
 /**
- * Running counts of a page in one number, since a second place to look at costs as much as all the rest: touches in the
- * low bits, bytes above. They are moved to wider ones before either could overflow.
+ * A running count is one number, touches in the low bits, bytes above. It is moved to wider ones before either could
+ * overflow.
  */
 export const BYTES_SHIFT = 11;
 export const TOUCHES_MASK = (1 << BYTES_SHIFT) - 1;

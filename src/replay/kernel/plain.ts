@@ -20,26 +20,25 @@ export function plainKernel(words: Int32Array, bytes: Uint8Array): Kernel {
       return to;
     },
 
-    countedRows(allLanes, stride, from, to) {
-      const { COUNTED_AT, COUNT_AT, LAST_ROW_AT, BYTES_SHIFT, TOUCHES_MASK, COUNT_LIMIT } = layout;
+    countedRows(allLanes, from, to) {
+      const { COUNTED_AT, COUNTED_STRIDE, LAST_ROW_AT, BYTES_SHIFT, TOUCHES_MASK, COUNT_LIMIT } = layout;
       const pageAt = layout.PAGE_AT / 4;
       const bytesAt = layout.BYTES_AT / 4;
       for (let row = from; row < to; row++) {
         const c = code[row];
         const base = words[COUNTED_AT + c];
-        const place = words[pageAt + row] * stride;
-        if (base < 0 || words[base + place] !== allLanes) return row;
-        const count = words[COUNT_AT + c] + place;
-        const sum = words[count] + ((words[bytesAt + row] << BYTES_SHIFT) | 1);
+        const word = base + words[pageAt + row] * COUNTED_STRIDE;
+        if (base < 0 || words[word] !== allLanes) return row;
+        const sum = words[word + 1] + ((words[bytesAt + row] << BYTES_SHIFT) | 1);
         if (sum >= COUNT_LIMIT || (sum & TOUCHES_MASK) === TOUCHES_MASK) return row;
-        words[count] = sum;
+        words[word + 1] = sum;
         words[LAST_ROW_AT + c] = row;
       }
       return to;
     },
 
-    watchedRows(allLanes, stride, from, to) {
-      const { COUNTED_AT, COUNT_AT, LEFT_AT, LAST_ROW_AT, BYTES_SHIFT, TOUCHES_MASK, COUNT_LIMIT, GROUP_SHIFT } =
+    watchedRows(allLanes, from, to) {
+      const { COUNTED_AT, COUNTED_STRIDE, LEFT_AT, LAST_ROW_AT, BYTES_SHIFT, TOUCHES_MASK, COUNT_LIMIT, GROUP_SHIFT } =
         layout;
       const pageAt = layout.PAGE_AT / 4;
       const bytesAt = layout.BYTES_AT / 4;
@@ -47,15 +46,14 @@ export function plainKernel(words: Int32Array, bytes: Uint8Array): Kernel {
         const c = code[row];
         const base = words[COUNTED_AT + c];
         const id = words[pageAt + row];
-        const place = id * stride;
-        if (base < 0 || words[base + place] !== allLanes) return row;
-        const count = words[COUNT_AT + c] + place;
-        const sum = words[count] + ((words[bytesAt + row] << BYTES_SHIFT) | 1);
+        const word = base + id * COUNTED_STRIDE;
+        if (base < 0 || words[word] !== allLanes) return row;
+        const sum = words[word + 1] + ((words[bytesAt + row] << BYTES_SHIFT) | 1);
         const group = words[LEFT_AT + c] + (id >> GROUP_SHIFT);
         const left = words[group] - 1;
         if (sum >= COUNT_LIMIT || (sum & TOUCHES_MASK) === TOUCHES_MASK || left <= 0) return row;
         words[group] = left;
-        words[count] = sum;
+        words[word + 1] = sum;
         words[LAST_ROW_AT + c] = row;
       }
       return to;
