@@ -6,10 +6,12 @@ import type { Allocation, CompiledTrace } from '../trace/compiled.ts';
 import { BLOCK_PAGES, MASK_WORDS, pageInBlock, popcount32 } from './mask.ts';
 import type { Vma } from './model.ts';
 
+/** 2^9 pages a block; slots of touched blocks are below 2^23, which is 16 TiB of them. */
+const PLACE_BITS = 9;
+
 export class AddressSpace {
-  /** By page id: slot of its block, and page in the block. */
-  readonly idSlot: Int32Array;
-  readonly idInBlock: Uint16Array;
+  /** By page id: slot of its block x 512 + page in the block. One number, since both are wanted at every fault. */
+  private readonly places: Int32Array;
   /** By slot: block number, first page id, and sixteen words of touched pages. Grown by `slotOf`. */
   slotBlock: Float64Array;
   slotFirstId: Int32Array;
@@ -31,8 +33,7 @@ export class AddressSpace {
 
   constructor(private readonly trace: CompiledTrace) {
     this.slots = trace.slots;
-    this.idSlot = new Int32Array(trace.pageIds);
-    this.idInBlock = new Uint16Array(trace.pageIds);
+    this.places = new Int32Array(trace.pageIds);
     const room = Math.max(trace.slots, 16);
     this.slotBlock = new Float64Array(room).fill(-1);
     this.slotFirstId = new Int32Array(room);
@@ -82,8 +83,16 @@ export class AddressSpace {
     return this.slotRank[last] + popcount32(this.slotTouched[last]);
   }
 
+  slotOfId(id: number): number {
+    return this.places[id] >>> PLACE_BITS;
+  }
+
+  inBlockOfId(id: number): number {
+    return this.places[id] & (BLOCK_PAGES - 1);
+  }
+
   pageOf(id: number): number {
-    return this.slotBlock[this.idSlot[id]] * BLOCK_PAGES + this.idInBlock[id];
+    return this.slotBlock[this.slotOfId(id)] * BLOCK_PAGES + this.inBlockOfId(id);
   }
 
   /** Id of a page that the trace touches, or -1. */
@@ -209,8 +218,7 @@ export class AddressSpace {
       let id = lives.firstId[life];
       for (let page = 0; page < BLOCK_PAGES; page++) {
         if ((touched[page >> 5] & (1 << (page & 31))) === 0) continue;
-        this.idSlot[id] = slot;
-        this.idInBlock[id++] = page;
+        this.places[id++] = (slot << PLACE_BITS) | page;
       }
     }
   }

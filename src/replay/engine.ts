@@ -159,13 +159,13 @@ class Pass {
   /** Runs whose access counter the next touch of this page makes due if it is settled there; and when to look again. */
   private countersDue(actor: number, id: number): number {
     const { space, mmu } = this;
-    const slot = space.idSlot[id];
+    const slot = space.slotOfId(id);
     mmu.unwatch(actor, id);
     const first = (id >> GROUP_SHIFT) << GROUP_SHIFT;
     const end = Math.min(first + (1 << GROUP_SHIFT), this.trace.pageIds);
     for (let other = first, last = -1; other < end; other++) {
-      if (space.idSlot[other] === last) continue;
-      last = space.idSlot[other];
+      if (space.slotOfId(other) === last) continue;
+      last = space.slotOfId(other);
       for (const { machine } of this.lanes) {
         const left = machine.pages.reckon(actor, last);
         if (left > 0) mmu.watch(actor, last, left);
@@ -174,7 +174,7 @@ class Pass {
     let due = 0;
     for (const { machine, laneBit } of this.lanes) {
       const { counterLeft } = machine.pages;
-      if (counterLeft[actor][slot] === 1 && machine.pages.countsRemotely(actor, slot, space.idInBlock[id])) {
+      if (counterLeft[actor][slot] === 1 && machine.pages.countsRemotely(actor, slot, space.inBlockOfId(id))) {
         due |= laneBit;
       }
     }

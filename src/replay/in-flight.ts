@@ -269,7 +269,7 @@ export class InFlight {
   private hasMapping(device: number, from: WaitingTouches, i: number): number {
     const { space } = this.machine;
     const id = from.id[i];
-    return this.touches.granted(device, space.idSlot[id], space.idInBlock[id], ACCESS.read) ? 1 : 0;
+    return this.touches.granted(device, space.slotOfId(id), space.inBlockOfId(id), ACCESS.read) ? 1 : 0;
   }
 
   private raiseAgain(device: number, from: WaitingTouches, i: number): void {
@@ -279,15 +279,15 @@ export class InFlight {
     queue.hadMapping[queue.count - 1] = this.hasMapping(device, from, i);
     queue.outcome[queue.count - 1] = OUTCOME.pending;
     const id = from.id[i];
-    this.clearForWaiting(device, machine.space.idSlot[id], machine.space.idInBlock[id], id);
+    this.clearForWaiting(device, machine.space.slotOfId(id), machine.space.inBlockOfId(id), id);
   }
 
   /** Completes a waiting touch if it has become possible. */
   private tryAgain(device: number, from: WaitingTouches, i: number): boolean {
     const { space } = this.machine;
     const id = from.id[i];
-    const slot = space.idSlot[id];
-    const inBlock = space.idInBlock[id];
+    const slot = space.slotOfId(id);
+    const inBlock = space.inBlockOfId(id);
     if (!this.touches.granted(device, slot, inBlock, from.access[i])) return false;
     this.waitingPages.end(id);
     this.progress = true;

@@ -186,8 +186,8 @@ export class LaneRun {
     this.sync();
     if (actor !== HOST && inFlight.deferred[actor].count > 0) inFlight.waitDeferred(actor);
     if ((this.pass.mmu.waiting[id] & this.laneBit) !== 0) inFlight.handOverOthers(actor, id, facts.timeNs);
-    const slot = this.pass.space.idSlot[id];
-    const inBlock = this.pass.space.idInBlock[id];
+    const slot = this.pass.space.slotOfId(id);
+    const inBlock = this.pass.space.inBlockOfId(id);
     if (actor === HOST) {
       if (!this.faultUntilGranted(slot, inBlock, access, facts)) return;
     } else if (inFlight.waitsOn(actor, id) || !touches.granted(actor, slot, inBlock, access)) {
@@ -312,7 +312,7 @@ export class LaneRun {
       offset = 0;
       if (this.holdsBack(event.actor)) this.resume(event.actor, event.record);
       const id = space.idOf(page);
-      const armed = this.machine.pages.counterLeft[event.actor][space.idSlot[id]] > 0;
+      const armed = this.machine.pages.counterLeft[event.actor][space.slotOfId(id)] > 0;
       if (armed || (mmu.settled(event.actor, access, id) & this.laneBit) === 0)
         this.touch(event.actor, id, access, bytes, facts, false);
       else this.touches.bookSettled(event.actor, id, bytes);

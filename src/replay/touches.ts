@@ -116,8 +116,8 @@ export class Touches {
   /** A settled touch that the pass does not count: only a remote one has to be booked here. */
   bookSettled(actor: number, id: number, bytes: number): void {
     const { machine } = this;
-    const slot = machine.space.idSlot[id];
-    const inBlock = machine.space.idInBlock[id];
+    const slot = machine.space.slotOfId(id);
+    const inBlock = machine.space.inBlockOfId(id);
     const word = slot * MASK_WORDS + (inBlock >> 5);
     if ((machine.pages.remoteSettled[actor][word] & (1 << (inBlock & 31))) === 0) return;
     this.bookRemote(actor, slot, inBlock, bytes, 1);
