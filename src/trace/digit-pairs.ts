@@ -1,14 +1,9 @@
 /**
- * Two characters at a time: tables by the 16-bit number that two ASCII characters are in memory (the first one is the
- * low byte), so that a number takes half as many steps.
+ * Two hex characters at a time: a table by the 16-bit number that two ASCII characters are in memory (the first one is
+ * the low byte), so that a number takes half as many steps.
  */
 
 const ZERO = 48;
-
-/** Decimal: below `PAIR_END` the value of two digits; below `NO_DECIMAL` `ONE_DECIMAL` + one digit; else no digit comes first. */
-export const DECIMAL_PAIRS = new Uint8Array(65_536);
-export const ONE_DECIMAL = 128;
-export const NO_DECIMAL = 255;
 
 /** Hex: below `ONE_HEX` the value of two digits; below `NO_HEX` `ONE_HEX` + one digit; else no digit comes first. */
 export const HEX_PAIRS = new Uint16Array(65_536);
@@ -28,7 +23,5 @@ for (let second = 0; second < 256; second++) {
     const a = digits[first];
     const b = digits[second];
     HEX_PAIRS[pair] = a < 0 ? NO_HEX : b < 0 ? ONE_HEX + a : a * 16 + b;
-    const isDecimal = a >= 0 && a <= 9;
-    DECIMAL_PAIRS[pair] = !isDecimal ? NO_DECIMAL : b < 0 || b > 9 ? ONE_DECIMAL + a : a * 10 + b;
   }
 }

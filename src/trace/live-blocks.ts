@@ -17,18 +17,23 @@ export interface PartialFree {
 
 export class LiveBlocks {
   count = 0;
-  block = new Float64Array(64);
-  beginEvent = new Int32Array(64);
-  endEvent = new Int32Array(64);
+  block = new Float64Array(32);
+  beginEvent = new Int32Array(32);
+  endEvent = new Int32Array(32);
   /** Sixteen words a life: pages touched since they were last freed. */
-  touched = new Int32Array(64 * MASK_WORDS);
+  touched = new Int32Array(32 * MASK_WORDS);
   /** `ACTOR_WORDS` words a life: a bit for each actor that touches it. */
-  touchedBy = new Int32Array(64 * ACTOR_WORDS);
+  touchedBy = new Int32Array(32 * ACTOR_WORDS);
   /** Pages x times they were touched as new memory, of pages freed while their block lived on. */
   pagesFreedAlive = 0;
   /** The life of a block that is alive now. */
   readonly current = new Map<number, number>();
   readonly #freedAlive = new Map<number, Int32Array>();
+
+  constructor() {
+    // The engine takes a field for a constant until it is assigned again, and then drops the code of the loops that use it.
+    this.#grow();
+  }
 
   begin(block: number, event: number): number {
     const life = this.count++;
@@ -116,12 +121,15 @@ export const CACHE_PAGES = 2;
 export const CACHE_ALLOCATION = 3;
 export const CACHE_LAUNCH = 4;
 const ENTRY_WORDS = 8;
+/** From the first place of a block to its second: that of a block far away. */
+export const SECOND_PLACE = (CACHE_ENTRIES / 2) * ENTRY_WORDS;
 /** Above it a block is no 31-bit number, and is not kept here. */
 const MOST_CACHED_BLOCK = 2 ** 31 - 1;
 
 /**
- * Where the last touches went, by block: direct-mapped, so that an access costs no address search as a rule.
- * An entry says that pages first..last of the block are live and belong to one allocation.
+ * Where the last touches went, by block, so that an access costs no address search as a rule. An entry says that pages
+ * first..last of the block are live and belong to one allocation. A block has two places, for two allocations that
+ * share it; what was found last moves to the second when the first is wanted.
  */
 export class BlockCache {
   readonly words = new Int32Array(CACHE_ENTRIES * ENTRY_WORDS).fill(-1);
@@ -130,12 +138,20 @@ export class BlockCache {
   find(block: number, first: number, last: number): number {
     if (block > MOST_CACHED_BLOCK) return -1;
     const entry = cacheEntry(block);
-    return this.words[entry] === block && coversPages(this.words[entry + CACHE_PAGES], first, last) ? entry : -1;
+    if (this.#covers(entry, block, first, last)) return entry;
+    const second = entry ^ SECOND_PLACE;
+    return this.#covers(second, block, first, last) ? second : -1;
+  }
+
+  #covers(entry: number, block: number, first: number, last: number): boolean {
+    const pages = this.words[entry + CACHE_PAGES];
+    return this.words[entry] === block && (pages & 0xffff) <= first && pages >> 16 >= last;
   }
 
   put(block: number, life: number, first: number, last: number, allocation: number): void {
     if (block > MOST_CACHED_BLOCK) return;
     const entry = cacheEntry(block);
+    if (this.words[entry] === block) this.words.copyWithin(entry ^ SECOND_PLACE, entry, entry + ENTRY_WORDS);
     this.words[entry] = block;
     this.words[entry + CACHE_LIFE] = life;
     this.words[entry + CACHE_PAGES] = first | (last << 16);
@@ -152,6 +168,7 @@ export class BlockCache {
     for (let block = first; block <= last; block++) {
       const entry = cacheEntry(block);
       if (this.words[entry] === block) this.words[entry] = -1;
+      if (this.words[entry ^ SECOND_PLACE] === block) this.words[entry ^ SECOND_PLACE] = -1;
     }
   }
 }
@@ -160,11 +177,6 @@ export class BlockCache {
 export function cacheEntry(block: number): number {
   const low = block | 0;
   return ((low ^ (low >>> CACHE_BITS) ^ (low >>> (2 * CACHE_BITS))) & (CACHE_ENTRIES - 1)) * ENTRY_WORDS;
-}
-
-/** Whether the pages of a cache entry take in first..last. */
-export function coversPages(pages: number, first: number, last: number): boolean {
-  return (pages & 0xffff) <= first && pages >> 16 >= last;
 }
 
 /** Block of a page; both may exceed 2^32. */

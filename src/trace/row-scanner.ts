@@ -94,6 +94,7 @@ export class RowScanner {
     // The loop looks ahead: what lies behind the lines in memory may be anything, but must be there.
     const beyond = Math.min(LONGEST_PLAIN_ROW, buffer.buffer.byteLength - buffer.byteOffset - buffer.length);
     const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length + beyond);
+    const ahead = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length + beyond);
     const plainEnd = buffer.length + beyond - LONGEST_PLAIN_ROW;
     let line = firstLine;
     let at = 0;
@@ -101,7 +102,7 @@ export class RowScanner {
       if (this.#fields.length > 0) this.#learnActors();
       if (this.#plain !== null && at < plainEnd) {
         const before = this.#into.records;
-        at = this.#plain.read(buffer, view, at, plainEnd, line);
+        at = this.#plain.read(ahead, view, at, plainEnd, line);
         line += this.#into.records - before;
       }
       if (at === buffer.length) break;

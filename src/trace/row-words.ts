@@ -9,7 +9,7 @@ export const ACTOR_OP = 7;
 
 const ENTRIES_BITS = 12;
 const SHORTEST = 8;
-const LONGEST = 16;
+export const LONGEST = 16;
 
 /** The entries; the next one of the same hash lies `ENTRY_WORDS` further. */
 export const WORDS = ENTRY_WORDS << ENTRIES_BITS;

@@ -244,3 +244,46 @@ test.each([
   const scanned = await read(`time_ns,actor,op,addr,size\n${rows}`);
   expect(scanned).toEqual(await read(`"time_ns","actor","op","addr","size"\n${rows}`));
 });
+
+test('reads numbers of any length alike, in whatever order the lengths come', async () => {
+  const times = ['5', '12', '123', '1234', '12345', '123456', '1234567', '12345678', '123456789', '1234567890'];
+  const sizes = ['1', '64', '128', '4096', '12345', '100000'];
+  const threads = ['', '3', '25', '255', '256'];
+  // The addresses of one block in 6 to 14 digits, and of one far away in 11 to 13.
+  const addresses = [6, 7, 8, 9, 10, 11, 12, 13, 14].map((digits) => `0x${'200fc0'.padStart(digits, '0')}`);
+  for (const digits of [11, 12, 13]) addresses.push(`0x${'7f00200000'.padStart(digits, '0')}`);
+  let state = 1;
+  const pick = <T>(from: readonly T[]): T => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return from[(state >>> 16) % from.length];
+  };
+  const rows = times.flatMap((time) =>
+    Array.from(
+      { length: 400 },
+      () =>
+        `${time},gpu${pick(['0', '1'])},${pick(['r', 'atomic'])},${pick(addresses)},${pick(sizes)},${pick(threads)}\n`,
+    ),
+  );
+  const scanned = await read(`time_ns,actor,op,addr,size,thread\n${rows.join('')}`);
+  expect(scanned).toEqual(await read(`"time_ns","actor","op","addr","size","thread"\n${rows.join('')}`));
+  expect(scanned).toMatchObject({ facts: { records: 4000 } });
+});
+
+test('keeps apart the allocations that share a block', async () => {
+  // Three of a page each in one block, one in a block 8 GiB further: they take turns.
+  const pages = ['0x40000000', '0x40001000', '0x40002000', '0x240000000'];
+  const allocs = pages.map((page, i) => `cpu,alloc,${page},4096,a${i}\n`).join('');
+  const rows = Array.from(
+    { length: 1000 },
+    (_, i) => `gpu0,read,${pages[(i * i) % 4]},64,\ngpu0,read,${pages[i % 3]},64,\n`,
+  );
+  const trace = await read(`actor,op,addr,size,arg\n${allocs}${rows.join('')}`);
+  expect(trace).toEqual(await read(`"actor","op","addr","size","arg"\n${allocs}${rows.join('')}`));
+  // i^2 mod 4 is 0 or 1, so the far page is never touched: three pages are. 4 allocations + 2,000 reads.
+  expect(trace).toMatchObject({ facts: { records: 2004, footprintBytes: 3 * 4096 } });
+  // After the second page is freed, a read of it is an error, whatever is kept of the block: 1 header, 4 + 2,000 + 1 lines.
+  const freed = `${allocs}${rows.join('')}cpu,free,0x40001000,4096,\ngpu0,read,0x40000000,64,\ngpu0,read,0x40001000,64,\n`;
+  expect(await read(`actor,op,addr,size,arg\n${freed}${rows.join('')}`)).toMatch(
+    /^trace\.csv:2008: the access 0x40001000\+64 touches memory that was freed \("a1", allocated in line 3\)/,
+  );
+});
