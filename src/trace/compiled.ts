@@ -29,7 +29,7 @@ export const CONTINUES = 0x80;
 /** `code` of a row that has no dispatch byte. */
 export const NO_CODE = 255;
 /** Dispatch bytes are below this. */
-const CODES = 250;
+export const CODES = 250;
 
 /** The dispatch byte of a row: actor and op in one, for the first row of an access if it touches exactly one page. */
 export function dispatchCode(op: number, actor: number, pages: number): number {

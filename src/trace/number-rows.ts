@@ -1,7 +1,7 @@
 /** The pass over the finished rows: page ids for mask words, final actors, dispatch bytes, and all that is counted by row. */
 
 import { BLOCK_PAGES, MASK_WORDS, popcount32 } from '../replay/mask.ts';
-import { CONTINUES as CONTINUES_BIT, dispatchCode, LAST_ACCESS, OP_NAMES } from './compiled.ts';
+import { CODES, CONTINUES as CONTINUES_BIT, dispatchCode, LAST_ACCESS, NO_CODE, OP_NAMES } from './compiled.ts';
 import type { TraceCompiler } from './compiler.ts';
 import { LINE_SHIFT, LineCounter } from './lines.ts';
 import type { Numbering } from './page-ids.ts';
@@ -11,7 +11,10 @@ import type { RowChunk } from './rows.ts';
 const LAST = LAST_ACCESS;
 const ACCESS_OPS = LAST_ACCESS + 1;
 const CONTINUES = CONTINUES_BIT;
+const DISPATCHED = CODES;
+const UNDISPATCHED = NO_CODE;
 const LINE = LINE_SHIFT;
+const onesIn = popcount32;
 /** 32 lines a word. */
 const WORD = LINE_SHIFT + 5;
 /** Few enough for what the first loop has written to be still in the cache for the second. */
@@ -118,9 +121,10 @@ class RowNumbering {
       const n = pages[row];
       actor[row] = a;
       const word = page[row];
-      const id = (wordId[word] + popcount32(touched[word] & ~(-1 << code[row]))) | 0;
+      const id = (wordId[word] + onesIn(touched[word] & ~(-1 << code[row]))) | 0;
       page[row] = id;
-      code[row] = dispatchCode(access, a, n);
+      const dispatch = a * ACCESS_OPS + access;
+      code[row] = n === 1 && access <= LAST && dispatch < DISPATCHED ? dispatch : UNDISPATCHED;
       // Actors and ops come in any order: the counts are kept without a branch on them.
       const begins = (access ^ CONTINUES) >> 7;
       accessesOf[a * ACCESS_OPS + kind] += begins;
