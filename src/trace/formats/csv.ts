@@ -15,6 +15,7 @@ import {
   parseTime,
 } from '../numbers.ts';
 import { Range } from '../range.ts';
+import { rehearse } from '../rehearsal.ts';
 import { FIELD, RowScanner } from '../row-scanner.ts';
 import { type Lines, rejectNul, type TraceSource } from '../source.ts';
 
@@ -51,6 +52,7 @@ export const format: TraceFormat = {
 };
 
 async function readCsv(source: TraceSource, into: TraceCompiler): Promise<void> {
+  rehearse();
   const scanner = new RowScanner(into, (fields, line) => reader.read(fields, line));
   const reader = new RecordReader(into, scanner);
   let decoder: RecordDecoder | null = null;
