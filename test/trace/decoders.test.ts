@@ -247,7 +247,8 @@ test.each([
 
 test('reads numbers of any length alike, in whatever order the lengths come', async () => {
   const times = ['5', '12', '123', '1234', '12345', '123456', '1234567', '12345678', '123456789', '1234567890'];
-  const sizes = ['1', '64', '128', '4096', '12345', '100000'];
+  // A size of seven digits fits into the loop only with zeros in front.
+  const sizes = ['1', '64', '128', '4096', '12345', '100000', '0012345', '00000064'];
   const threads = ['', '3', '25', '255', '256'];
   // The addresses of one block in 6 to 14 digits, and of one far away in 11 to 13.
   const addresses = [6, 7, 8, 9, 10, 11, 12, 13, 14].map((digits) => `0x${'200fc0'.padStart(digits, '0')}`);
@@ -281,9 +282,10 @@ test('keeps apart the allocations that share a block', async () => {
   expect(trace).toEqual(await read(`"actor","op","addr","size","arg"\n${allocs}${rows.join('')}`));
   // i^2 mod 4 is 0 or 1, so the far page is never touched: three pages are. 4 allocations + 2,000 reads.
   expect(trace).toMatchObject({ facts: { records: 2004, footprintBytes: 3 * 4096 } });
-  // After the second page is freed, a read of it is an error, whatever is kept of the block: 1 header, 4 + 2,000 + 1 lines.
-  const freed = `${allocs}${rows.join('')}cpu,free,0x40001000,4096,\ngpu0,read,0x40000000,64,\ngpu0,read,0x40001000,64,\n`;
-  expect(await read(`actor,op,addr,size,arg\n${freed}${rows.join('')}`)).toMatch(
-    /^trace\.csv:2008: the access 0x40001000\+64 touches memory that was freed \("a1", allocated in line 3\)/,
-  );
+  // A freed page is gone, in whichever place it was kept: 1 header, 4 + 2,000 + 1 lines, then the read of it.
+  for (const [i, page] of pages.slice(0, 3).entries()) {
+    const text = `${allocs}${rows.join('')}cpu,free,${page},4096,\ngpu0,read,${page},64,\n${rows.join('')}`;
+    const why = `touches memory that was freed ("a${i}", allocated in line ${2 + i})`;
+    expect(await read(`actor,op,addr,size,arg\n${text}`)).toContain(`trace.csv:2007: the access ${page}+64 ${why}`);
+  }
 });
