@@ -1,8 +1,9 @@
 /** Runs in which faults dominate, on one thread and on two: wall time of the command line. */
 
 import { join } from 'node:path';
-import { type Benchmark, type Context, interleaved, launchCli } from './harness.ts';
-import { column, judged, median, ratios, type Table } from './table.ts';
+import { Worker } from 'node:worker_threads';
+import { type Benchmark, type Context, cpuSeconds, interleaved, launch, launchCli, type Sample } from './harness.ts';
+import { column, judged, type Limit, median, ratios, type Table } from './table.ts';
 import { BASE_ADDRESS, PAGE_BYTES, random, writeTrace } from './traces.ts';
 
 const MODELS = 'gmem,uvm,kfd,hmm';
@@ -17,10 +18,27 @@ function* scattered(pages: number, touches: number): Generator<string> {
   for (let i = 0; i < touches; i++) yield `gpu0,read,${BASE_ADDRESS + (next() % pages) * PAGE_BYTES},64,`;
 }
 
+const SPINS = 1e9;
+const SPIN =
+  "const { workerData } = require('node:worker_threads'); let s = 0; for (let i = 0; i < workerData; i++) s = (s + i) | 0;";
+
+export const tasks = {
+  /** The same work without memory or waiting, shared by threads: what the machine itself gains from a second one. */
+  async spin(threads: number): Promise<Sample> {
+    const beginMs = performance.now();
+    const done = Array.from({ length: threads }, () => {
+      const worker = new Worker(SPIN, { eval: true, workerData: SPINS / threads });
+      return new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
+    });
+    await Promise.all(done);
+    return { wallSeconds: (performance.now() - beginMs) / 1000, cpuSeconds: cpuSeconds() };
+  },
+};
+
 async function run(context: Context): Promise<{ tables: Table[] }> {
   const path = join(context.folder, 'scattered.csv');
   const pages = 1 << 16;
-  const touches = context.quick ? 4_000 : 20_000;
+  const touches = context.quick ? 4_000 : 80_000;
   await writeTrace(path, scattered(pages, touches));
   const contestant = (jobs: number) => () =>
     launchCli(context, [
@@ -35,22 +53,29 @@ async function run(context: Context): Promise<{ tables: Table[] }> {
       '--quiet',
       '--no-cache',
     ]);
-  const samples = await interleaved(context, { one: contestant(1), two: contestant(2) });
-  const middle = (name: 'one' | 'two', field: string): string => median(column(samples[name], field)).toFixed(2);
-  const ratio = judged(ratios(samples.two, samples.one, 'wallSeconds'), { atMost: 0.65 });
+  const samples = await interleaved(context, {
+    one: contestant(1),
+    two: contestant(2),
+    spinOne: () => launch(context, 'jobs', 'spin', 1),
+    spinTwo: () => launch(context, 'jobs', 'spin', 2),
+  });
+  type Name = keyof typeof samples;
+  const middle = (name: Name, field: string): string => median(column(samples[name], field)).toFixed(2);
+  const row = (what: string, one: Name, two: Name, limit: Limit): string[] => [
+    what,
+    ...[one, two].flatMap((name) => [middle(name, 'wallSeconds'), middle(name, 'cpuSeconds')]),
+    ...judged(ratios(samples[two], samples[one], 'wallSeconds'), limit),
+  ];
   return {
     tables: [
       {
         title: 'Two threads against one',
         columns: ['runs', '1 job, wall s', 'CPU s', '2 jobs, wall s', 'CPU s', 'wall ratio, median', 'worst', 'limit'],
         rows: [
-          [
-            `16 (${MODELS} at ${RATIOS})`,
-            ...(['one', 'two'] as const).flatMap((name) => [middle(name, 'wallSeconds'), middle(name, 'cpuSeconds')]),
-            ...ratio,
-          ],
+          row(`16 (${MODELS} at ${RATIOS})`, 'one', 'two', { atMost: 0.65 }),
+          row('a bare loop, for comparison', 'spinOne', 'spinTwo', { better: 'lower' }),
         ],
-        note: `${touches} random reads over ${pages} pages; the whole command, start and reading included; ${context.rounds} launches each.`,
+        note: `${touches} random reads over ${pages} pages; the whole command, start and reading included; ${context.rounds} launches each. Where the bare loop gains nothing, the machine had one core to give.`,
       },
     ],
   };
