@@ -38,7 +38,7 @@ export const tasks = {
 async function run(context: Context): Promise<{ tables: Table[] }> {
   const path = join(context.folder, 'scattered.csv');
   const pages = 1 << 16;
-  const touches = context.quick ? 4_000 : 80_000;
+  const touches = context.quick ? 4_000 : 200_000;
   await writeTrace(path, scattered(pages, touches));
   const contestant = (jobs: number) => () =>
     launchCli(context, [
