@@ -20,7 +20,7 @@ export class Mmu {
   /** Something that the hit path has a copy of changed: due times, counting, watching. */
   stale = true;
   /** Kinds that have words of their own. */
-  private readonly own: number;
+  readonly own: number;
   /**
    * Word of (actor, access, id) in the memory: `base[actor * KINDS + access] + stride[actor] * id`. Of an actor whose
    * touches are counted the running count of these touches is the word after it.
@@ -77,6 +77,39 @@ export class Mmu {
     let i = 0;
     while (i < n && words[base + stride * i] === allLanes) i++;
     return i;
+  }
+
+  /**
+   * Sets a run's bits of these pages, the first `kinds` kinds of one actor, but of pages that somebody waits for. The
+   * pages are in words low..high of the mask; of them those in `here` and not in `guessed` (words by slot).
+   */
+  settlePages(
+    actor: number,
+    slot: number,
+    mask: PageMask,
+    low: number,
+    high: number,
+    kinds: number,
+    here: Int32Array,
+    guessed: Int32Array,
+    laneBit: number,
+  ): void {
+    const { base, waiting } = this;
+    const { words } = this.memory;
+    const { slotTouched, slotFirstId, slotRank } = this.space;
+    const at = slot * MASK_WORDS;
+    const stride = this.stride[actor];
+    const read = base[actor * KINDS];
+    const apart = base[actor * KINDS + 1] - read;
+    for (let w = low; w <= high; w++) {
+      const there = slotTouched[at + w];
+      const first = slotFirstId[slot] + slotRank[at + w];
+      for (let rest = there & mask[w] & here[at + w] & ~guessed[at + w]; rest !== 0; rest &= rest - 1) {
+        const id = first + popcount32(there & ((rest & -rest) - 1));
+        if ((waiting[id] & laneBit) !== 0) continue;
+        for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + stride * id] |= laneBit;
+      }
+    }
   }
 
   /** Clears a run's bits of these pages, all kinds of one actor. The pages are in words low..high of the mask. */

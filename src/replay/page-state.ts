@@ -150,6 +150,15 @@ export class PageState {
     put(this.readable[actor], slot, mask, rights >= RIGHTS.read, low, high);
     put(this.writable[actor], slot, mask, rights >= RIGHTS.write, low, high);
     if (this.tellsAtomics) put(this.atomics[actor], slot, mask, rights >= RIGHTS.atomic, low, high);
+    if (rights !== RIGHTS.none) this.settleMapped(actor, slot, mask, rights, low, high);
+  }
+
+  /** Touches of pages that are here and no guess need no attention from the first one on. */
+  private settleMapped(actor: number, slot: number, mask: PageMask, rights: Rights, low: number, high: number): void {
+    const { mmu } = this;
+    const writes = this.tellsAtomics && rights < RIGHTS.atomic ? Math.min(mmu.own, 2) : mmu.own;
+    const kinds = rights === RIGHTS.read ? 1 : writes;
+    mmu.settlePages(actor, slot, mask, low, high, kinds, this.resident[actor], this.speculated[actor], this.laneBit);
   }
 
   // --- the cache in front: shared MMU words and running counts -----------------------------------------------------
