@@ -127,7 +127,7 @@ function figureOf(curves: readonly Curve[], field: 'seconds' | 'bytes', what: st
     chart: {
       type: 'lines',
       xTitle: 'doublings',
-      axis: { title: `${what}, relative to the least`, log: true },
+      axis: { title: `${what}, relative to the least`, log: false },
       series: curves
         .filter((curve) => curve.stack === stack)
         .map(({ sweep, points }) => {
