@@ -11,7 +11,7 @@ import { WASM } from './wasm.ts';
 
 const WASM_PAGE_BYTES = 1 << 16;
 /** Of the 4 GiB that 32-bit addresses reach. */
-const WASM_MAX_BYTES = WASM_PAGE_BYTES * 65_535;
+const WASM_MAX_PAGES = 65_535;
 
 export interface MemoryOptions {
   /** Which kernel to take; `auto` = WebAssembly where it can be had. */
@@ -74,7 +74,7 @@ export class PassMemory {
 
   private grow(pages: number): void {
     const bytes = this.words.byteLength + pages * WASM_PAGE_BYTES;
-    if (this.wasmMemory !== null && bytes <= WASM_MAX_BYTES) {
+    if (this.wasmMemory !== null && bytes <= WASM_MAX_PAGES * WASM_PAGE_BYTES) {
       try {
         this.wasmMemory.grow(pages);
         this.look(this.wasmMemory.buffer);
@@ -87,16 +87,19 @@ export class PassMemory {
     new Uint8Array(buffer).set(this.bytes);
     this.wasmMemory = null;
     this.look(buffer);
-    this.kernel = this.makeKernel();
   }
 
   private look(buffer: ArrayBuffer): void {
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
+    // The WebAssembly kernel sees its memory grow; the plain one holds on to a buffer.
     if (this.wasmMemory === null) this.kernel = this.makeKernel();
   }
 
-  /** Brings the columns of `row` and of the rows around it in; gives the row of the chunk that is row 0 of the columns. */
+  /**
+   * Brings the columns of `row` and of the rows around it in; gives the row of the chunk that is row 0 of the columns. A
+   * chunk is known by its object: whoever uses buffers again gives out a new one.
+   */
   load(chunk: TraceChunk, row: number, withBytes: boolean): number {
     const from = row - (row % ROOM_ROWS);
     if (this.loaded !== chunk || this.loadedFrom !== from) {
@@ -117,7 +120,7 @@ export class PassMemory {
 
 function tryWasm(pages: number): WasmMemory | null {
   try {
-    return new wasm.Memory({ initial: pages, maximum: 65_535 });
+    return new wasm.Memory({ initial: pages, maximum: WASM_MAX_PAGES });
   } catch {
     return null;
   }
