@@ -122,7 +122,7 @@ class Pass {
   private accessRows(chunk: TraceChunk, from: number, next: TraceChunk | null): number {
     const { op, actor, timeNs, rows } = chunk;
     for (let row = from; row < rows; row++) {
-      row = this.hits.pass(chunk, row);
+      if (this.mayHit(chunk, row)) row = this.hits.pass(chunk, row);
       if (row === rows) break;
       const access = op[row];
       if (access <= LAST_ACCESS) {
@@ -134,6 +134,13 @@ class Pass {
       this.touchPages(chunk, row, next);
     }
     return rows;
+  }
+
+  /** Where most touches miss, the loop of the hit path is not worth entering for each. */
+  private mayHit(chunk: TraceChunk, row: number): boolean {
+    const access = chunk.op[row];
+    if (access > LAST_ACCESS) return false;
+    return this.mmu.settled(chunk.actor[row], access, chunk.page[row]) === this.allLanes;
   }
 
   private touchPages(chunk: TraceChunk, row: number, next: TraceChunk | null): void {

@@ -9,6 +9,7 @@ import { EventStream } from './event-stream.ts';
 import type { CostListener, EventLine, LaneSpec, Stop } from './lane.ts';
 import { Links } from './links.ts';
 import {
+  addPage,
   BLOCK_PAGES,
   countRuns,
   endOfRun,
@@ -20,6 +21,7 @@ import {
   PAGE_BYTES,
   type PageMask,
   pageInBlock,
+  removePage,
 } from './mask.ts';
 import { M, METRIC_COUNT, type SpentOn, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
@@ -242,6 +244,17 @@ export class Machine implements Core {
     this.pages.setRights(actor, slot, mask, rights);
     if (actor !== HOST) this.books[M['map.operations']] += entries;
     if (this.events.on) this.emitMapped(actor, slot, mask);
+  }
+
+  mapPage(actor: number, page: number, rights: Rights): void {
+    const block = Math.floor(page / BLOCK_PAGES);
+    const inBlock = page - block * BLOCK_PAGES;
+    const slot = this.pages.slotOf(block);
+    this.pages.setRightsOfPage(actor, slot, inBlock, rights);
+    if (actor !== HOST) this.books[M['map.operations']]++;
+    if (!this.events.on) return;
+    this.emitMapped(actor, slot, addPage(this.scratch, inBlock));
+    removePage(this.scratch, inBlock);
   }
 
   private emitMapped(actor: number, slot: number, mask: PageMask): void {

@@ -140,13 +140,26 @@ export class Mmu {
     }
   }
 
+  /** `settlePages` of one page. */
+  settlePage(actor: number, id: number, kinds: number, laneBit: number): void {
+    if ((this.waiting[id] & laneBit) !== 0) return;
+    const { base } = this;
+    const { words } = this.memory;
+    const at = this.stride[actor] * id;
+    for (let kind = 0; kind < kinds; kind++) words[base[actor * KINDS + kind] + at] |= laneBit;
+  }
+
+  /** Clears a run's bits of one page for one actor. */
+  clearPageOf(actor: number, id: number, laneBit: number): void {
+    const { base, own } = this;
+    const { words } = this.memory;
+    const at = this.stride[actor] * id;
+    for (let kind = 0; kind < own; kind++) words[base[actor * KINDS + kind] + at] &= ~laneBit;
+  }
+
   /** Clears a run's bits of one page for every actor: a fault was raised on it. */
   clearPage(id: number, laneBit: number): void {
-    const { base, stride, actors, own } = this;
-    const { words } = this.memory;
-    for (let a = 0; a < actors; a++) {
-      for (let kind = 0; kind < own; kind++) words[base[a * KINDS + kind] + stride[a] * id] &= ~laneBit;
-    }
+    for (let a = 0; a < this.actors; a++) this.clearPageOf(a, id, laneBit);
   }
 
   // --- running counts --------------------------------------------------------------------------------------------

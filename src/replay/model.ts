@@ -123,6 +123,8 @@ export interface Core {
   // --- page tables -----------------------------------------------------------------------------------------------
   /** Gives `actor` these rights on the pages, whatever it had. `entries` = page-table entries written (devices only). */
   map(actor: number, block: number, mask: PageMask, rights: Rights, entries: number): void;
+  /** `map` of one page with one entry, for stacks that place single pages. */
+  mapPage(actor: number, page: number, rights: Rights): void;
   /**
    * Takes all rights on the pages. `calls` = contiguous ranges removed (`unmap.*.operations`); default: runs of pages in
    * the mask that were mapped.

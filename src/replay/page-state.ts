@@ -153,12 +153,41 @@ export class PageState {
     if (rights !== RIGHTS.none) this.settleMapped(actor, slot, mask, rights, low, high);
   }
 
+  /** `setRights` of one page. */
+  setRightsOfPage(actor: number, slot: number, inBlock: number, rights: Rights): void {
+    const word = slot * MASK_WORDS + (inBlock >> 5);
+    const bit = 1 << (inBlock & 31);
+    const readable = this.readable[actor];
+    const writable = this.writable[actor];
+    const wasMapped = (readable[word] & bit) !== 0;
+    if (wasMapped) this.unsettlePage(actor, slot, inBlock);
+    if (rights >= RIGHTS.read) readable[word] |= bit;
+    else readable[word] &= ~bit;
+    if (rights >= RIGHTS.write) writable[word] |= bit;
+    else writable[word] &= ~bit;
+    if (this.tellsAtomics) {
+      if (rights >= RIGHTS.atomic) this.atomics[actor][word] |= bit;
+      else this.atomics[actor][word] &= ~bit;
+    }
+    const settles = rights !== RIGHTS.none && (this.resident[actor][word] & ~this.speculated[actor][word] & bit) !== 0;
+    if (!wasMapped && !settles) return;
+    const id = this.space.idIn(slot, inBlock);
+    if (id < 0) return;
+    if (wasMapped) this.mmu.clearPageOf(actor, id, this.laneBit);
+    if (settles) this.mmu.settlePage(actor, id, this.kindsOf(rights), this.laneBit);
+  }
+
+  /** Touches of so many kinds, from reads on, need no attention with these rights. */
+  private kindsOf(rights: Rights): number {
+    if (rights === RIGHTS.read) return 1;
+    return this.tellsAtomics && rights < RIGHTS.atomic ? Math.min(this.mmu.own, 2) : this.mmu.own;
+  }
+
   /** Touches of pages that are here and no guess need no attention from the first one on. */
   private settleMapped(actor: number, slot: number, mask: PageMask, rights: Rights, low: number, high: number): void {
-    const { mmu } = this;
-    const writes = this.tellsAtomics && rights < RIGHTS.atomic ? Math.min(mmu.own, 2) : mmu.own;
-    const kinds = rights === RIGHTS.read ? 1 : writes;
-    mmu.settlePages(actor, slot, mask, low, high, kinds, this.resident[actor], this.speculated[actor], this.laneBit);
+    const { laneBit, mmu } = this;
+    const kinds = this.kindsOf(rights);
+    mmu.settlePages(actor, slot, mask, low, high, kinds, this.resident[actor], this.speculated[actor], laneBit);
   }
 
   // --- the cache in front: shared MMU words and running counts -----------------------------------------------------

@@ -14,8 +14,19 @@ export class RecordExtent {
 
   /** Facts of the record of `row`; the same object each time. */
   of(chunk: TraceChunk, row: number, next: TraceChunk | null): RecordFacts {
-    if (chunk.record[row] !== this.record) this.read(chunk, row, next);
+    if (chunk.record[row] !== this.record) {
+      if (isWholeRecord(chunk, row)) this.readOnePage(chunk, row);
+      else this.read(chunk, row, next);
+    }
     return this.facts;
+  }
+
+  private readOnePage(chunk: TraceChunk, row: number): void {
+    const { facts } = this;
+    facts.record = this.record = chunk.record[row];
+    facts.timeNs = chunk.timeNs[row];
+    facts.thread = chunk.thread === null ? -1 : chunk.thread[row];
+    facts.firstPage = facts.lastPage = this.space.pageOf(chunk.page[row]);
   }
 
   private read(chunk: TraceChunk, row: number, next: TraceChunk | null): void {
@@ -55,4 +66,10 @@ export class RecordExtent {
     while (start > 0 && (chunk.op[start] & CONTINUES) !== 0) start--;
     if ((chunk.op[start] & CONTINUES) === 0) this.carriedFirstPage = this.space.pageOf(chunk.page[start]);
   }
+}
+
+/** Is this row all of its record, and one page? So are most. */
+function isWholeRecord(chunk: TraceChunk, row: number): boolean {
+  if (chunk.pages[row] !== 1 || (chunk.op[row] & CONTINUES) !== 0) return false;
+  return row + 1 < chunk.rows && (chunk.op[row + 1] & CONTINUES) === 0;
 }

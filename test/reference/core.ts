@@ -1,5 +1,5 @@
 /** `Core` of src/replay/model.ts over the reference machine. */
-import { addPage, BLOCK_PAGES, PAGE_BYTES, type PageMask } from '../../src/replay/mask.ts';
+import { addPage, BLOCK_PAGES, newMask, PAGE_BYTES, type PageMask, pageInBlock } from '../../src/replay/mask.ts';
 import { type Core, HOST, RIGHTS } from '../../src/replay/model.ts';
 import { Data } from './data.ts';
 import type { Machine } from './machine.ts';
@@ -65,6 +65,10 @@ export function makeCore(m: Machine): Core {
     },
 
     map: (actor, block, mask, rights, entries) => m.map(actor, block, mask, rights, entries),
+    mapPage: (actor, page, rights) => {
+      const block = Math.floor(page / BLOCK_PAGES);
+      m.map(actor, block, addPage(newMask(), pageInBlock(page)), rights, 1);
+    },
     unmap: (actor, block, mask, calls) => m.unmap(actor, block, mask, calls),
     tlbInvalidate: () => {
       m.count('tlb.invalidations');

@@ -1,6 +1,6 @@
 /** The core as plain tables, without time, for tests of services that stand on it. Only what they use is there. */
 
-import { addPage, forEachPage, type PageMask } from '../../src/replay/mask.ts';
+import { addPage, forEachPage, newMask, type PageMask, pageInBlock } from '../../src/replay/mask.ts';
 import type { Core, Rights, Vma } from '../../src/replay/model.ts';
 import type { Allocation, AllocationKind } from '../../src/trace/compiled.ts';
 
@@ -139,6 +139,9 @@ export class PlainCore {
       held[page] = rights;
     });
     this.#add(`map.${actor}`, entries);
+  }
+  mapPage(actor: number, page: number, rights: Rights): void {
+    this.map(actor, Math.floor(page / BLOCK), addPage(newMask(), pageInBlock(page)), rights, 1);
   }
   unmap(actor: number, block: number, mask: PageMask): void {
     const held = this.#rights[actor].block(block);

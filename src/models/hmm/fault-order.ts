@@ -2,44 +2,69 @@
 
 import type { FaultBuffer } from '../../replay/faults.ts';
 
+const DIGIT_BITS = 8;
+const DIGITS = 1 << DIGIT_BITS;
+/** A rank is sorted by in two parts of so many bits: page numbers and access together take up to 47. */
+const PART_BITS = 24;
+const PART = 2 ** PART_BITS;
+
+/** Radix sort, least digit first, of as many digits as the ranks of the buffer have. */
 export class FaultOrder {
   #order = new Int32Array(0);
-  #merged = new Int32Array(0);
-  /** What is sorted by, of each entry: page and access in one number. */
-  #rank = new Float64Array(0);
+  #other = new Int32Array(0);
+  /** Rank of each entry: page, counted from the least one of the buffer, and access in one number, in two parts. */
+  #low = new Int32Array(0);
+  #high = new Int32Array(0);
+  /** By digit: where the next entry with it goes. */
+  readonly #next = new Int32Array(DIGITS);
 
   /** Indices of the entries in that order; of equals the one raised first. Valid until the next call. */
   sort({ count, page, access }: FaultBuffer): Int32Array {
     if (count > this.#order.length) this.#grow(count);
-    const rank = this.#rank;
+    const order = this.#order;
+    const low = this.#low;
+    const high = this.#high;
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < count; i++) if (page[i] < least) least = page[i];
+    let lowBits = 0;
+    let highBits = 0;
     for (let i = 0; i < count; i++) {
-      this.#order[i] = i;
-      rank[i] = page[i] * 4 - access[i];
+      const rank = (page[i] - least) * 4 + 3 - access[i];
+      high[i] = rank / PART;
+      low[i] = rank - high[i] * PART;
+      lowBits |= low[i];
+      highBits |= high[i];
+      order[i] = i;
     }
-    let from = this.#order;
-    let to = this.#merged;
-    for (let length = 1; length < count; length *= 2) {
-      for (let at = 0; at < count; at += 2 * length) {
-        merge(from, to, rank, at, Math.min(at + length, count), Math.min(at + 2 * length, count));
-      }
-      [from, to] = [to, from];
+    for (let shift = 0; lowBits >>> shift !== 0; shift += DIGIT_BITS) this.#pass(low, shift, count);
+    for (let shift = 0; highBits >>> shift !== 0; shift += DIGIT_BITS) this.#pass(high, shift, count);
+    return this.#order;
+  }
+
+  /** Orders the entries by one digit, and those with the same one as they were. */
+  #pass(ranks: Int32Array, shift: number, count: number): void {
+    const next = this.#next;
+    const from = this.#order;
+    const to = this.#other;
+    next.fill(0);
+    for (let i = 0; i < count; i++) next[(ranks[i] >> shift) & (DIGITS - 1)]++;
+    for (let digit = 0, at = 0; digit < DIGITS; digit++) {
+      const here = next[digit];
+      next[digit] = at;
+      at += here;
     }
-    return from;
+    for (let k = 0; k < count; k++) {
+      const i = from[k];
+      to[next[(ranks[i] >> shift) & (DIGITS - 1)]++] = i;
+    }
+    this.#order = to;
+    this.#other = from;
   }
 
   #grow(count: number): void {
     this.#order = new Int32Array(count);
-    this.#merged = new Int32Array(count);
-    this.#rank = new Float64Array(count);
-  }
-}
-
-/** Merges the sorted parts first..middle-1 and middle..end-1. */
-function merge(from: Int32Array, to: Int32Array, rank: Float64Array, first: number, middle: number, end: number): void {
-  let left = first;
-  let right = middle;
-  for (let at = first; at < end; at++) {
-    const takeLeft = right >= end || (left < middle && rank[from[left]] <= rank[from[right]]);
-    to[at] = takeLeft ? from[left++] : from[right++];
+    this.#other = new Int32Array(count);
+    this.#low = new Int32Array(count);
+    this.#high = new Int32Array(count);
   }
 }

@@ -13,7 +13,6 @@ import {
   type NotifierRange,
 } from '../../replay/linux-mm.ts';
 import {
-  addPage,
   andMask,
   andNotMask,
   BLOCK_BYTES,
@@ -44,8 +43,6 @@ const BIND_PAGES = 128;
 const PAGEWISE = { pagesPerCopy: 1 };
 const FOR_DEVICE: MigrateOptions = { trigger: 'deviceFault', move: PAGEWISE };
 const FOR_HOST: MigrateOptions = { trigger: 'hostFault', move: PAGEWISE };
-
-const onePage = (page: number): PageMask => addPage(scratchMask(), pageInBlock(page));
 
 export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   /** Sequence of each device's notifier, and its free pages in 2 MiB chunks that are never given back. */
@@ -110,11 +107,11 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
     let status = mm.rangeFault(request);
     for (; status === 'busy'; status = mm.rangeFault(request)) core.countOwn('retries');
     if (status !== 'valid') return -1;
-    const block = blockOf(page);
-    const writable = mm.isValid(page, device, true);
+    const rights = mm.isValid(page, device, true) ? RIGHTS.write : RIGHTS.read;
     const huge = mm.mapOrder(page) > 0;
-    const pages = huge ? scratchRange(0, BLOCK_PAGES - 1) : onePage(page);
-    core.map(device, block, pages, writable ? RIGHTS.write : RIGHTS.read, 1);
+    const block = blockOf(page);
+    if (huge) core.map(device, block, scratchRange(0, BLOCK_PAGES - 1), rights, 1);
+    else core.mapPage(device, page, rights);
     core.spend(p.bindNs + p.bindEntryNs, 'mapping');
     return huge ? block * BLOCK_PAGES + BLOCK_PAGES - 1 : page;
   }
@@ -123,7 +120,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   function mapExclusive(device: number, page: number): number {
     const vma = core.vmaAt(page);
     if (vma === null || process.isExplicit(vma) || mm.makeExclusive(page, page) === 0) return -1;
-    core.map(device, blockOf(page), onePage(page), RIGHTS.atomic, 1);
+    core.mapPage(device, page, RIGHTS.atomic);
     core.spend(p.bindNs + p.bindEntryNs, 'mapping');
     return page;
   }

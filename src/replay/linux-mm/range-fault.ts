@@ -55,13 +55,15 @@ function isOwn(mm: LinuxMmState, page: number, device: number): boolean {
  */
 const MAX_ROUNDS = 3;
 
+/** Does a request find this page usable as it is? */
+function isUsable(mm: LinuxMmState, page: number, device: number, write: boolean): boolean {
+  return (isMapped(mm, page, write) || isOwn(mm, page, device)) && !mm.deniedVma.has(page);
+}
+
 /** First page of first..last that the request finds unusable, -1 = none. */
 function firstUnsatisfied(mm: LinuxMmState, request: RangeFaultRequest, firstPage: number): number {
   const { lastPage, device, write } = request;
-  if (firstPage === lastPage) {
-    const usable = (isMapped(mm, firstPage, write) || isOwn(mm, firstPage, device)) && !mm.deniedVma.has(firstPage);
-    return usable ? -1 : firstPage;
-  }
+  if (firstPage === lastPage) return isUsable(mm, firstPage, device, write) ? -1 : firstPage;
   const mark = scratchMark();
   const missing = scratchMask();
   const present = scratchMask();
@@ -106,8 +108,10 @@ export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeF
   const { core } = mm;
   const { firstPage, lastPage, write } = request;
   mm.counters.rangeFaults++;
-  const sequence = request.sequence();
   core.spend(mm.costs.rangeFaultNs + entriesIn(mm, request) * mm.costs.rangeFaultEntryNs, 'faultService');
+  // Nothing was done that could have invalidated a page that was usable all along.
+  if (firstPage === lastPage && isUsable(mm, firstPage, request.device, write)) return 'valid';
+  const sequence = request.sequence();
   let rounds = 0;
   for (let from = firstPage; ; ) {
     if (request.sequence() !== sequence) return 'busy';
