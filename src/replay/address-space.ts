@@ -7,11 +7,11 @@ import { BLOCK_PAGES, MASK_WORDS, pageInBlock, popcount32 } from './mask.ts';
 import type { Vma } from './model.ts';
 
 /** 2^9 pages a block; slots of touched blocks are below 2^23, which is 16 TiB of them. */
-const PLACE_BITS = 9;
+export const PLACE_BITS = 9;
 
 export class AddressSpace {
   /** By page id: slot of its block x 512 + page in the block. One number, since both are wanted at every fault. */
-  private readonly places: Int32Array;
+  readonly places: Int32Array;
   /** By slot: block number, first page id, and sixteen words of touched pages. Grown by `slotOf`. */
   slotBlock: Float64Array;
   slotFirstId: Int32Array;

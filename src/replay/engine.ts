@@ -3,7 +3,7 @@
  * MMU says that no run cares (`hit-path.ts`); else each run whose bit is clear takes the touch (`LaneRun.touch`), which
  * completes, faults on the CPU, or waits until it is handed over to the model.
  */
-import { CONTINUES, type CompiledTrace, LAST_ACCESS, type TraceChunk } from '../trace/compiled.ts';
+import { CONTINUES, type CompiledTrace, LAST_ACCESS, NO_CODE, type TraceChunk } from '../trace/compiled.ts';
 import { AddressSpace } from './address-space.ts';
 import { DueTimes } from './due-times.ts';
 import type { Access } from './faults.ts';
@@ -17,6 +17,9 @@ import { Mmu } from './mmu.ts';
 import { HOST, type Vma } from './model.ts';
 import { RecordExtent } from './record-extent.ts';
 import { laneResult } from './result.ts';
+
+/** So many settled rows in a row are worth the way into the loop of the hit path. */
+const LOOKED_AT = 8;
 
 /** Runs in one pass: the bits of a word. */
 const LANES_PER_PASS = 32;
@@ -120,10 +123,14 @@ class Pass {
 
   /** Access rows from `from` up to the next row that is none; gives that row. */
   private accessRows(chunk: TraceChunk, from: number, next: TraceChunk | null): number {
-    const { op, actor, timeNs, rows } = chunk;
+    const { code, op, actor, timeNs, rows } = chunk;
+    let hits = LOOKED_AT;
     for (let row = from; row < rows; row++) {
-      if (this.mayHit(chunk, row)) row = this.hits.pass(chunk, row);
-      if (row === rows) break;
+      if (hits >= LOOKED_AT) {
+        row = this.hits.pass(chunk, row);
+        if (row === rows) break;
+        hits = 0;
+      }
       const access = op[row];
       if (access <= LAST_ACCESS) {
         const a = actor[row];
@@ -131,16 +138,35 @@ class Pass {
         this.lastTimeNs[a] = timeNs[row];
         this.heldBack = 0;
       } else if ((access & ~CONTINUES) > LAST_ACCESS) return row;
-      this.touchPages(chunk, row, next);
+      if (code[row] === NO_CODE) this.touchPages(chunk, row, next);
+      else {
+        const missed = this.touchPage(chunk, row, next);
+        hits = missed === 0 ? hits + 1 : 0;
+        // Misses come in crowds: more of this run's may follow.
+        if (missed !== 0 && (missed & (missed - 1)) === 0) row = this.faultRun(chunk, row + 1, missed) - 1;
+      }
     }
     return rows;
   }
 
-  /** Where most touches miss, the loop of the hit path is not worth entering for each. */
-  private mayHit(chunk: TraceChunk, row: number): boolean {
+  private faultRun(chunk: TraceChunk, from: number, missed: number): number {
+    return this.lanes[31 - Math.clz32(missed)].faultRun.take(chunk, from, chunk.actor[from - 1], this.allLanes);
+  }
+
+  /** `touchPages` for a record that touches one page; gives the runs in which it was not settled. */
+  private touchPage(chunk: TraceChunk, row: number, next: TraceChunk | null): number {
+    const { mmu } = this;
+    const a = chunk.actor[row];
     const access = chunk.op[row];
-    if (access > LAST_ACCESS) return false;
-    return this.mmu.settled(chunk.actor[row], access, chunk.page[row]) === this.allLanes;
+    const id = chunk.page[row];
+    let missing = this.allLanes & ~mmu.settled(a, access, id);
+    const counts = mmu.counts(a);
+    if (counts && mmu.watchDue(a, id)) missing |= this.countersDue(a, id);
+    if (missing !== 0) this.touch(chunk, row, next, id, missing, 0);
+    else if (!counts) return 0;
+    if (mmu.counts(a)) mmu.countTouch(a, access, id, touchBytes(chunk, row, 0));
+    if (mmu.watches(a)) mmu.passWatched(a, id);
+    return missing;
   }
 
   private touchPages(chunk: TraceChunk, row: number, next: TraceChunk | null): void {

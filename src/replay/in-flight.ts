@@ -3,7 +3,7 @@
  * off, and wake-ups. docs/replay.md has the rules by the names used here.
  */
 import { FailedRecords } from './failed-records.ts';
-import { ACCESS, OUTCOME } from './faults.ts';
+import { OUTCOME } from './faults.ts';
 import { InvariantError, type Stop } from './lane.ts';
 import type { Machine } from './machine.ts';
 import { BLOCK_PAGES, releaseScratch, scratchMark } from './mask.ts';
@@ -31,6 +31,8 @@ export class InFlight {
   /** By actor index. */
   readonly pending: WaitingTouches[];
   readonly deferred: WaitingTouches[];
+  /** Touches in all of `deferred`. */
+  deferredTouches = 0;
   /** Clock at the end of each device's last hand-over. */
   private readonly leftNs: Float64Array;
   private batches = 0;
@@ -62,6 +64,7 @@ export class InFlight {
   /** When the next wake-up or deferred touch is due. */
   nextWakeNs(): number {
     let due = this.machine.timers.nextNs;
+    if (this.deferredTouches === 0) return due;
     for (let d = 1; d < this.deferred.length; d++) due = Math.min(due, earliestWakeNs(this.deferred[d]));
     return due;
   }
@@ -79,21 +82,27 @@ export class InFlight {
     const { machine } = this;
     const queue = this.pending[device];
     const issueNs = facts.timeNs + machine.delayNs[device];
-    machine.clockNs = Math.max(machine.clockNs, issueNs);
-    const timeNs = queue.count > 0 ? Math.max(issueNs, queue.timeNs[queue.count - 1]) : issueNs;
+    if (issueNs > machine.clockNs) machine.clockNs = issueNs;
+    const before = queue.count;
+    const timeNs = before > 0 ? Math.max(issueNs, queue.timeNs[before - 1]) : issueNs;
     const page = machine.space.slotBlock[slot] * BLOCK_PAGES + inBlock;
-    const had = this.touches.granted(device, slot, inBlock, ACCESS.read) ? 1 : 0;
+    const had = machine.pages.isMapped(device, slot, inBlock) ? 1 : 0;
     queue.push(id, page, access, bytes, facts.record, facts.firstPage, facts.lastPage, timeNs, facts.thread, had);
     this.clearForWaiting(device, slot, inBlock, id);
     this.waitingPages.begin(id);
-    if (queue.count === 1) machine.limitsChanged = true;
-    if (queue.count >= machine.inFlight) this.handOver(device, issueNs);
+    if (before === 0) machine.limitsChanged = true;
+    if (before + 1 >= machine.inFlight) this.handOver(device, issueNs);
   }
 
-  /** While a page waits, every touch of it by any actor must come here. */
+  /** While a page waits, every touch of it by any actor must come here. Only of mapped pages are touches settled. */
   private clearForWaiting(device: number, slot: number, inBlock: number, id: number): void {
-    this.machine.pages.unsettlePage(device, slot, inBlock);
-    this.mmu.clearPage(id, this.laneBit);
+    const { mmu, laneBit } = this;
+    const { actors, pages } = this.machine;
+    for (let actor = 0; actor < actors.length; actor++) {
+      if (!pages.isMapped(actor, slot, inBlock)) continue;
+      if (actor === device) pages.unsettlePage(device, slot, inBlock);
+      mmu.clearPageOf(actor, id, laneBit);
+    }
   }
 
   waitsOn(device: number, id: number): boolean {
@@ -260,6 +269,7 @@ export class InFlight {
         case OUTCOME.deferred:
           queue.order[i] = this.machine.requests++;
           this.deferred[device].pushFrom(queue, i, queue.timeNs[i]);
+          this.deferredTouches++;
           this.progress = true;
           break;
       }
@@ -267,9 +277,9 @@ export class InFlight {
   }
 
   private hasMapping(device: number, from: WaitingTouches, i: number): number {
-    const { space } = this.machine;
+    const { pages, space } = this.machine;
     const id = from.id[i];
-    return this.touches.granted(device, space.slotOfId(id), space.inBlockOfId(id), ACCESS.read) ? 1 : 0;
+    return pages.isMapped(device, space.slotOfId(id), space.inBlockOfId(id)) ? 1 : 0;
   }
 
   private raiseAgain(device: number, from: WaitingTouches, i: number): void {
@@ -372,6 +382,7 @@ export class InFlight {
       if (this.tryAgain(device, waiting, i)) continue;
       this.raiseAgain(device, waiting, i);
     }
+    this.deferredTouches -= waiting.count - kept;
     waiting.count = kept;
     if (this.pending[device].count > 0) this.handOver(device, machine.clockNs);
   }

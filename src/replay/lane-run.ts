@@ -3,7 +3,8 @@
  * accesses. docs/replay.md states the rules that this file follows step by step.
  */
 import type { TraceEvent } from '../trace/compiled.ts';
-import type { AddressSpace } from './address-space.ts';
+import { type AddressSpace, PLACE_BITS } from './address-space.ts';
+import { FaultRun } from './fault-run.ts';
 import { ACCESS, type Access } from './faults.ts';
 import { InFlight, type RecordFacts } from './in-flight.ts';
 import { checkAfterCall } from './invariants.ts';
@@ -33,6 +34,7 @@ export class LaneRun {
   private readonly hooks: ModelHooks;
   private readonly touches: Touches;
   private readonly inFlight: InFlight;
+  readonly faultRun: FaultRun;
   /** Trace time of the last record of each actor that the clock has seen. */
   private readonly seenNs: Float64Array;
   private readonly onePage = newMask();
@@ -53,6 +55,8 @@ export class LaneRun {
       this.afterCall(record);
     });
     this.seenNs = new Float64Array(actors.length).fill(Number.NEGATIVE_INFINITY);
+    const { pending } = this.inFlight;
+    this.faultRun = new FaultRun(this.machine, mmu, pending, pass.lastTimeNs, this.seenNs, laneBit);
   }
 
   private afterCall(record: number): void {
@@ -184,13 +188,18 @@ export class LaneRun {
     const { touches, inFlight } = this;
     this.machine.events.record = facts.record;
     this.sync();
-    if (actor !== HOST && inFlight.deferred[actor].count > 0) inFlight.waitDeferred(actor);
-    if ((this.pass.mmu.waiting[id] & this.laneBit) !== 0) inFlight.handOverOthers(actor, id, facts.timeNs);
-    const slot = this.pass.space.slotOfId(id);
-    const inBlock = this.pass.space.inBlockOfId(id);
+    if (inFlight.deferredTouches > 0 && actor !== HOST) inFlight.waitDeferred(actor);
+    const place = this.pass.space.places[id];
+    const slot = place >>> PLACE_BITS;
+    const inBlock = place & (BLOCK_PAGES - 1);
+    let waits = false;
+    if ((this.pass.mmu.waiting[id] & this.laneBit) !== 0) {
+      inFlight.handOverOthers(actor, id, facts.timeNs);
+      waits = inFlight.waitsOn(actor, id);
+    }
     if (actor === HOST) {
       if (!this.faultUntilGranted(slot, inBlock, access, facts)) return;
-    } else if (inFlight.waitsOn(actor, id) || !touches.granted(actor, slot, inBlock, access)) {
+    } else if (waits || !touches.granted(actor, slot, inBlock, access)) {
       inFlight.wait(actor, slot, inBlock, id, access, bytes, facts);
       return;
     }

@@ -35,7 +35,7 @@ export class Mmu {
   private leftUnwatched = -1;
 
   constructor(
-    private readonly actors: number,
+    actors: number,
     /** Does some model want atomics apart from writes? Else they share the words. */
     readonly tellsAtomics: boolean,
     private readonly ids: number,
@@ -155,11 +155,6 @@ export class Mmu {
     const { words } = this.memory;
     const at = this.stride[actor] * id;
     for (let kind = 0; kind < own; kind++) words[base[actor * KINDS + kind] + at] &= ~laneBit;
-  }
-
-  /** Clears a run's bits of one page for every actor: a fault was raised on it. */
-  clearPage(id: number, laneBit: number): void {
-    for (let a = 0; a < this.actors; a++) this.clearPageOf(a, id, laneBit);
   }
 
   // --- running counts --------------------------------------------------------------------------------------------
@@ -300,6 +295,10 @@ export class Mmu {
   /** Where the word of id 0 is. */
   baseOf(actor: number, access: number): number {
     return this.base[actor * KINDS + access];
+  }
+
+  strideOf(actor: number): number {
+    return this.stride[actor];
   }
 
   leftBaseOf(actor: number): number {

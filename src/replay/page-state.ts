@@ -100,6 +100,10 @@ export class PageState {
     return somewhere;
   }
 
+  isMapped(actor: number, slot: number, inBlock: number): boolean {
+    return (this.readable[actor][slot * MASK_WORDS + (inBlock >> 5)] & (1 << (inBlock & 31))) !== 0;
+  }
+
   rightsAt(actor: number, word: number, bit: number): Rights {
     if ((this.readable[actor][word] & bit) === 0) return RIGHTS.none;
     if ((this.writable[actor][word] & bit) === 0) return RIGHTS.read;

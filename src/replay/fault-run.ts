@@ -1,0 +1,98 @@
+/**
+ * Faults that follow each other closely: the way of `LaneRun.touch` for the case that makes up nearly all touches of a
+ * trace that does not fit, without the calls. Rows of one device, each a record of one page, go by while faults of it are
+ * pending anyway: settled ones, and such as miss in this run alone and raise one fault more. Anything else - a page that
+ * waits or is mapped without the right, an actor or time that needs attention, the fault that fills the buffer - ends it,
+ * and the row takes the long way.
+ */
+import { CONTINUES, type TraceChunk } from '../trace/compiled.ts';
+import { PLACE_BITS } from './address-space.ts';
+import type { Machine } from './machine.ts';
+import { BLOCK_PAGES, MASK_WORDS } from './mask.ts';
+import { KINDS, type Mmu } from './mmu.ts';
+import type { WaitingTouches } from './waiting-touches.ts';
+
+export class FaultRun {
+  constructor(
+    private readonly machine: Machine,
+    private readonly mmu: Mmu,
+    private readonly pending: readonly WaitingTouches[],
+    /** Trace time of the last record of each actor, as the pass and as the run have it. */
+    private readonly lastTimeNs: Float64Array,
+    private readonly seenNs: Float64Array,
+    private readonly laneBit: number,
+  ) {}
+
+  /** Takes rows from `from` on, whose actor is `actor`; gives the first one that it does not take. */
+  take(chunk: TraceChunk, from: number, actor: number, allLanes: number): number {
+    const { machine, mmu, laneBit } = this;
+    const queue = this.pending[actor];
+    // The last row's record may go on in the next chunk.
+    const end = chunk.rows - 1;
+    const room = Math.min(machine.inFlight - 1, queue.page.length) - queue.count;
+    if (queue.count === 0 || room <= 0 || mmu.watches(actor)) return from;
+
+    const { code, op, page, timeNs, record } = chunk;
+    const { words } = mmu.memory;
+    const { waiting } = mmu;
+    const { places, slotBlock } = machine.space;
+    const { readable } = machine.pages;
+    const mine = readable[actor];
+    const counts = mmu.counts(actor);
+    const stride = mmu.strideOf(actor);
+    const firstCode = actor * KINDS;
+    const dueNs = mmu.dueNs[actor];
+    const delayNs = machine.delayNs[actor];
+    const firstWait = queue.count;
+    let count = firstWait;
+    let lastNs = queue.timeNs[count - 1];
+    let row = from;
+    for (; row < end; row++) {
+      const access = code[row] - firstCode;
+      if (access < 0 || access >= KINDS || timeNs[row] >= dueNs) break;
+      const id = page[row];
+      const settled = words[mmu.baseOf(actor, access) + stride * id];
+      if (settled !== allLanes) {
+        if ((settled | laneBit) !== allLanes || (waiting[id] & laneBit) !== 0) break;
+        if (count - firstWait === room || (op[row + 1] & CONTINUES) !== 0) break;
+        const place = places[id];
+        const inBlock = place & (BLOCK_PAGES - 1);
+        const word = (place >>> PLACE_BITS) * MASK_WORDS + (inBlock >> 5);
+        const bit = 1 << (inBlock & 31);
+        if ((mine[word] & bit) !== 0) break;
+        for (let other = 0; other < readable.length; other++) {
+          if ((readable[other][word] & bit) !== 0) mmu.clearPageOf(other, id, laneBit);
+        }
+        waiting[id] |= laneBit;
+        const issueNs = timeNs[row] + delayNs;
+        if (issueNs > lastNs) lastNs = issueNs;
+        const faulted = slotBlock[place >>> PLACE_BITS] * BLOCK_PAGES + inBlock;
+        queue.id[count] = id;
+        queue.page[count] = faulted;
+        queue.access[count] = access;
+        queue.bytes[count] = chunk.bytes[row];
+        queue.record[count] = record[row];
+        queue.firstPage[count] = faulted;
+        queue.lastPage[count] = faulted;
+        queue.timeNs[count] = lastNs;
+        queue.thread[count] = -1;
+        queue.hadMapping[count] = 0;
+        count++;
+      }
+      if (counts) mmu.countTouch(actor, access, id, chunk.bytes[row]);
+    }
+    if (row > from) this.lastTimeNs[actor] = timeNs[row - 1];
+    if (count > firstWait) this.close(actor, count, lastNs);
+    return row;
+  }
+
+  /** What the touches that began to wait have changed besides: clock, and the record that is being issued. */
+  private close(actor: number, count: number, lastNs: number): void {
+    const { machine } = this;
+    const queue = this.pending[actor];
+    queue.count = count;
+    this.seenNs[actor] = this.lastTimeNs[actor];
+    machine.clockNs = Math.max(machine.clockNs, lastNs, this.lastTimeNs[actor] + machine.delayNs[actor]);
+    machine.events.record = queue.record[count - 1];
+  }
+}
