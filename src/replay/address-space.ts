@@ -3,6 +3,7 @@
  * touched pages (ids). The same for all runs of a pass, since records take effect in file order in every run alike.
  */
 import type { Allocation, CompiledTrace } from '../trace/compiled.ts';
+import { BlockTable } from './block-table.ts';
 import { BLOCK_PAGES, MASK_WORDS, pageInBlock, popcount32 } from './mask.ts';
 import type { Vma } from './model.ts';
 
@@ -21,7 +22,7 @@ export class AddressSpace {
 
   private slots: number;
   private readonly freeSlots: number[] = [];
-  private readonly slotByBlock = new Map<number, number>();
+  private readonly slotByBlock = new BlockTable();
   /** The block asked for last (-1 = none) and its slot: a service asks many times in a row. */
   private lastBlock = -1;
   private lastSlot = -1;
@@ -57,7 +58,7 @@ export class AddressSpace {
   findSlot(block: number): number {
     if (block === this.lastBlock) return this.lastSlot;
     const slot = this.slotByBlock.get(block);
-    if (slot === undefined) return -1;
+    if (slot < 0) return -1;
     this.lastBlock = block;
     this.lastSlot = slot;
     return slot;
@@ -173,10 +174,12 @@ export class AddressSpace {
     if (lastBlock - firstBlock < this.slotByBlock.size) {
       for (let block = firstBlock; block <= lastBlock; block++) {
         const slot = this.slotByBlock.get(block);
-        if (slot !== undefined) found.push(slot);
+        if (slot >= 0) found.push(slot);
       }
     } else {
-      for (const [block, slot] of this.slotByBlock) if (block >= firstBlock && block <= lastBlock) found.push(slot);
+      this.slotByBlock.forEach((block, slot) => {
+        if (block >= firstBlock && block <= lastBlock) found.push(slot);
+      });
       found.sort((a, b) => this.slotBlock[a] - this.slotBlock[b]);
     }
     return found;
