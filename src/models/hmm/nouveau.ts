@@ -52,7 +52,14 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   const process = createProcess(core, mm, { reserve: (device, bytes) => core.reserve(device, bytes) });
   const order = new FaultOrder();
   /** The hmm_range_fault request that is being made. */
-  const request = { firstPage: 0, lastPage: 0, device: 0, write: false, sequence: () => sequence[request.device] };
+  const request = {
+    firstPage: 0,
+    lastPage: 0,
+    device: 0,
+    write: false,
+    writable: false,
+    sequence: () => sequence[request.device],
+  };
   /** Did the bind find any page that may go? */
   let collected = false;
   let binding: number = HOST;
@@ -107,7 +114,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
     let status = mm.rangeFault(request);
     for (; status === 'busy'; status = mm.rangeFault(request)) core.countOwn('retries');
     if (status !== 'valid') return -1;
-    const rights = mm.isValid(page, device, true) ? RIGHTS.write : RIGHTS.read;
+    const rights = request.writable ? RIGHTS.write : RIGHTS.read;
     const huge = mm.mapOrder(page) > 0;
     const block = blockOf(page);
     if (huge) core.map(device, block, scratchRange(0, BLOCK_PAGES - 1), rights, 1);

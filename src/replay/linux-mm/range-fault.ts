@@ -55,15 +55,22 @@ function isOwn(mm: LinuxMmState, page: number, device: number): boolean {
  */
 const MAX_ROUNDS = 3;
 
-/** Does a request find this page usable as it is? */
-function isUsable(mm: LinuxMmState, page: number, device: number, write: boolean): boolean {
-  return (isMapped(mm, page, write) || isOwn(mm, page, device)) && !mm.deniedVma.has(page);
+/** Does a request for one page find it usable as it is? Fills in what it finds. */
+function isUsable(mm: LinuxMmState, request: RangeFaultRequest): boolean {
+  const { firstPage, device, write } = request;
+  if (mm.deniedVma.has(firstPage)) return false;
+  const rights = mm.core.mapping(HOST, firstPage);
+  request.writable = rights >= RIGHTS.write;
+  if (rights >= (write ? RIGHTS.write : RIGHTS.read)) return true;
+  if (!isOwn(mm, firstPage, device)) return false;
+  request.writable ||= !mm.readOnlyEntry.has(firstPage);
+  return true;
 }
 
 /** First page of first..last that the request finds unusable, -1 = none. */
 function firstUnsatisfied(mm: LinuxMmState, request: RangeFaultRequest, firstPage: number): number {
   const { lastPage, device, write } = request;
-  if (firstPage === lastPage) return isUsable(mm, firstPage, device, write) ? -1 : firstPage;
+  if (request.firstPage === lastPage) return isUsable(mm, request) ? -1 : firstPage;
   const mark = scratchMark();
   const missing = scratchMask();
   const present = scratchMask();
@@ -110,7 +117,7 @@ export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeF
   mm.counters.rangeFaults++;
   core.spend(mm.costs.rangeFaultNs + entriesIn(mm, request) * mm.costs.rangeFaultEntryNs, 'faultService');
   // Nothing was done that could have invalidated a page that was usable all along.
-  if (firstPage === lastPage && isUsable(mm, firstPage, request.device, write)) return 'valid';
+  if (firstPage === lastPage && isUsable(mm, request)) return 'valid';
   const sequence = request.sequence();
   let rounds = 0;
   for (let from = firstPage; ; ) {

@@ -94,6 +94,8 @@ export interface RangeFaultRequest {
   readonly write: boolean;
   /** The driver's notifier sequence number; a change during the walk makes the walk busy. */
   readonly sequence: () => number;
+  /** Filled in by a valid request for one page: has it HMM_PFN_WRITE? */
+  writable?: boolean;
 }
 
 /** `busy` = -EBUSY, begin again; `denied` = -EPERM; `fault` = -EFAULT. */
