@@ -4,10 +4,10 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { replay } from '../src/replay/engine.ts';
 import { planRuns, runsOf } from '../src/replay/plan.ts';
-import type { CompiledTrace } from '../src/trace/compiled.ts';
+import type { CompiledTrace, TraceChunk } from '../src/trace/compiled.ts';
 import { type Benchmark, type Context, cpuSeconds, interleaved, launch, type Sample } from './harness.ts';
 import { column, judged, median, type Table } from './table.ts';
-import { PAGE_BYTES, pagesOf, startTrace, touchChunks } from './traces.ts';
+import { BASE_ADDRESS, PAGE_BYTES, pagesOf, startTrace, touchChunks } from './traces.ts';
 
 export interface FaultingReplay {
   readonly model: string;
@@ -21,6 +21,8 @@ export interface FaultingReplay {
   readonly oversub: number | 'none';
   readonly runs?: number;
   readonly devices?: number;
+  /** After each walk over the touches devices lose every mapping, as by NUMA balancing: all pages fault again. */
+  readonly drops?: boolean;
   /** Look at the heap in the middle and at the end, after a forced collection: needs --expose-gc. */
   readonly collect?: boolean;
 }
@@ -31,9 +33,11 @@ const CHUNK_ROWS = 1024;
 
 export const tasks = {
   async replay(asked: FaultingReplay): Promise<Sample> {
-    const { model, set = [], pages, touches, repeats = 1, oversub, runs = 1, devices = 1, collect } = asked;
-    const start = await startTrace({ pages, first: 'cpu,write', devices });
+    const { model, set = [], pages, touches, repeats = 1, oversub, runs = 1, devices = 1, drops, collect } = asked;
+    const after = drops ? [`cpu,invalidate,${BASE_ADDRESS},${pages * PAGE_BYTES},numa`] : [];
+    const start = await startTrace({ pages, first: 'cpu,write', devices, after });
     const chunks = touchChunks(pagesOf('random', pages, touches), start.records, devices, CHUNK_ROWS);
+    if (drops) chunks.push(lastRow(start));
     const plan = await planRuns({ models: [model], set, platform: 'zero', oversub: [oversub] });
     let begin = process.cpuUsage();
     let beginMs = 0;
@@ -90,6 +94,16 @@ export const tasks = {
   },
 };
 
+/** The last row of a trace as a chunk. */
+function lastRow(trace: CompiledTrace): TraceChunk {
+  let last: TraceChunk | null = null;
+  for (const chunk of trace.chunks()) last = chunk;
+  if (last === null) throw new Error('no rows');
+  const { rows, thread, ...columns } = last;
+  const cut = Object.entries(columns).map(([name, column]) => [name, column.slice(rows - 1, rows)]);
+  return { rows: 1, thread: thread?.slice(rows - 1, rows) ?? null, ...Object.fromEntries(cut) };
+}
+
 function memory(): { heapBytes: number; columnBytes: number } {
   if (globalThis.gc === undefined) throw new Error('start node with --expose-gc');
   globalThis.gc();
@@ -104,11 +118,25 @@ interface Stack {
   readonly unit: 'millionFaultsPerSecond' | 'millionPagesPerSecond';
   readonly pages: number;
   readonly touches: number;
+  readonly repeats?: number;
+  readonly drops?: boolean;
   readonly atLeast?: number;
 }
 
-/** Pages are many where a stack faults but once a page. A threshold of 1 per cent lets one fault bring its whole 2 MiB. */
+/**
+ * A stack that faults but once a page gets very many pages, or loses its mappings again and again. A threshold of 1 per
+ * cent lets one fault bring its whole 2 MiB.
+ */
 const STACKS: readonly Stack[] = [
+  {
+    model: 'hmm:nouveau',
+    unit: 'millionFaultsPerSecond',
+    pages: 1 << 16,
+    touches: 1 << 16,
+    repeats: 64,
+    drops: true,
+    atLeast: 5,
+  },
   { model: 'hmm:nouveau', unit: 'millionFaultsPerSecond', pages: 1 << 21, touches: 1 << 21, atLeast: 5 },
   { model: 'hmm:dmirror', unit: 'millionFaultsPerSecond', pages: 1 << 19, touches: 1 << 19 },
   { model: 'uvm', unit: 'millionFaultsPerSecond', pages: 1 << 18, touches: 1 << 17 },
@@ -124,12 +152,21 @@ const STACKS: readonly Stack[] = [
   { model: 'kfd', unit: 'millionPagesPerSecond', pages: 1 << 18, touches: 1 << 17, atLeast: 20 },
 ];
 
-const nameOf = ({ model, set = [] }: Stack): string => [model, ...set].join(', ');
+const nameOf = ({ model, set = [], pages, drops }: Stack): string =>
+  [model, ...set, ...(model === 'hmm:nouveau' ? [sizeOf(pages)] : []), ...(drops ? ['mappings dropped'] : [])].join(
+    ', ',
+  );
+
+function sizeOf(pages: number): string {
+  const mib = (pages * PAGE_BYTES) / 2 ** 20;
+  return mib < 1024 ? `${mib} MiB` : `${mib / 1024} GiB`;
+}
 
 async function run(context: Context): Promise<{ tables: Table[] }> {
   const shrink = context.quick ? 8 : 1;
-  const replayOf = ({ model, set = [], pages, touches }: Stack, collect: boolean) => {
-    const size: FaultingReplay = { model, set, pages: pages / shrink, touches: touches / shrink, oversub: 2 };
+  const replayOf = ({ unit: _unit, atLeast: _limit, ...stack }: Stack, collect: boolean) => {
+    const { pages, touches } = stack;
+    const size: FaultingReplay = { ...stack, pages: pages / shrink, touches: touches / shrink, oversub: 2 };
     return () =>
       collect
         ? launch(context, 'fault-path', 'replay', { ...size, touches: size.touches * 2, collect }, ['--expose-gc'])
