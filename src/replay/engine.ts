@@ -150,9 +150,9 @@ class Pass {
       if (this.heldBack !== 0) this.resume(a, chunk.record[row]);
       let missing = allLanes & ~mmu.settled(a, access, first + i);
       if (mmu.watchDue(a, first + i)) missing |= this.countersDue(a, first + i);
-      if (missing !== 0) this.touch(chunk, row, next, first + i, missing, i);
-      if (mmu.counts(a)) mmu.countTouch(a, access, first + i, touchBytes(chunk, row, i));
+      if (mmu.counts(a)) mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
       if (mmu.watches(a)) mmu.passWatched(a, first + i);
+      if (missing !== 0) this.touch(chunk, row, next, first + i, missing, i);
     }
   }
 

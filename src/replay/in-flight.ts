@@ -292,7 +292,7 @@ export class InFlight {
     this.waitingPages.end(id);
     this.progress = true;
     const done = this.touches.complete(device, slot, inBlock, from.bytes[i]);
-    if (done && !this.waitingPages.has(id)) this.touches.settleLocal(device, slot, inBlock, id);
+    if (done && !this.waitingPages.has(id)) this.touches.settle(device, slot, inBlock, id);
     return true;
   }
 

@@ -9,7 +9,7 @@ import { InFlight, type RecordFacts } from './in-flight.ts';
 import { checkAfterCall } from './invariants.ts';
 import type { CostListener, EventLine, LaneSpec } from './lane.ts';
 import { Machine } from './machine.ts';
-import { addPage, BLOCK_PAGES, clearMask, newMask, PAGE_BYTES, setRange } from './mask.ts';
+import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { type HintOutcome, HOST, type ModelHooks, type Vma } from './model.ts';
@@ -35,7 +35,6 @@ export class LaneRun {
   private readonly inFlight: InFlight;
   /** Trace time of the last record of each actor that the clock has seen. */
   private readonly seenNs: Float64Array;
-  private readonly onePage = newMask();
 
   constructor(
     readonly index: number,
@@ -177,24 +176,25 @@ export class LaneRun {
   }
 
   /**
-   * A touch whose MMU word has this run's bit clear. `counted`: the pass adds it to the running counts afterwards, so it
-   * may be settled.
+   * A touch whose MMU word has this run's bit clear, or whose access counter may be due. `counted`: the pass has it in the
+   * running counts already.
    */
   touch(actor: number, id: number, access: Access, bytes: number, facts: RecordFacts, counted: boolean): void {
     const { touches, inFlight } = this;
+    const slot = this.pass.space.slotOfId(id);
+    const inBlock = this.pass.space.inBlockOfId(id);
+    if (counted) touches.withdraw(actor, slot, inBlock, bytes);
     this.machine.events.record = facts.record;
     this.sync();
     if (actor !== HOST && inFlight.deferred[actor].count > 0) inFlight.waitDeferred(actor);
     if ((this.pass.mmu.waiting[id] & this.laneBit) !== 0) inFlight.handOverOthers(actor, id, facts.timeNs);
-    const slot = this.pass.space.slotOfId(id);
-    const inBlock = this.pass.space.inBlockOfId(id);
     if (actor === HOST) {
       if (!this.faultUntilGranted(slot, inBlock, access, facts)) return;
     } else if (inFlight.waitsOn(actor, id) || !touches.granted(actor, slot, inBlock, access)) {
       inFlight.wait(actor, slot, inBlock, id, access, bytes, facts);
       return;
     }
-    if (touches.complete(actor, slot, inBlock, bytes) && counted) touches.settle(actor, slot, inBlock, id, bytes);
+    if (touches.complete(actor, slot, inBlock, bytes)) touches.settle(actor, slot, inBlock, id);
   }
 
   /** CPU faults until the touch is possible; false when it failed. */
@@ -207,8 +207,6 @@ export class LaneRun {
         inFlight.failRecord(facts.record);
         return false;
       }
-      // Read-mapped remotely, say: the running counts must not take this touch for done.
-      machine.pages.unsettleActor(HOST, slot, addPage(clearMask(this.onePage), inBlock));
       const startNs = machine.clockNs;
       const firstSeq = machine.events.nextSeq;
       machine.stops.begin();
