@@ -162,10 +162,11 @@ class Pass {
     let missing = this.allLanes & ~mmu.settled(a, access, id);
     const counts = mmu.counts(a);
     if (counts && mmu.watchDue(a, id)) missing |= this.countersDue(a, id);
+    if (counts) {
+      mmu.countTouch(a, id, touchBytes(chunk, row, 0));
+      if (mmu.watches(a)) mmu.passWatched(a, id);
+    }
     if (missing !== 0) this.touch(chunk, row, next, id, missing, 0);
-    else if (!counts) return 0;
-    if (mmu.counts(a)) mmu.countTouch(a, access, id, touchBytes(chunk, row, 0));
-    if (mmu.watches(a)) mmu.passWatched(a, id);
     return missing;
   }
 
@@ -183,9 +184,9 @@ class Pass {
       if (this.heldBack !== 0) this.resume(a, chunk.record[row]);
       let missing = allLanes & ~mmu.settled(a, access, first + i);
       if (mmu.watchDue(a, first + i)) missing |= this.countersDue(a, first + i);
-      if (missing !== 0) this.touch(chunk, row, next, first + i, missing, i);
-      if (mmu.counts(a)) mmu.countTouch(a, access, first + i, touchBytes(chunk, row, i));
+      if (mmu.counts(a)) mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
       if (mmu.watches(a)) mmu.passWatched(a, first + i);
+      if (missing !== 0) this.touch(chunk, row, next, first + i, missing, i);
     }
   }
 
@@ -216,14 +217,13 @@ class Pass {
 
   /** A touch that is not settled in the runs of `missing`. `i` = its place in the row. */
   private touch(chunk: TraceChunk, row: number, next: TraceChunk | null, id: number, missing: number, i: number): void {
-    const facts = this.extent.of(chunk, row, next);
     const a = chunk.actor[row];
     const access = (chunk.op[row] & ~CONTINUES) as Access;
-    const bytes = touchBytes(chunk, row, i);
     for (let rest = missing; rest !== 0; rest &= rest - 1) {
       const run = 31 - Math.clz32(rest & -rest);
       const lane = this.lanes[run];
-      lane.touch(a, id, access, bytes, facts, true);
+      if (lane.completeLocal(a, id, access)) continue;
+      lane.touch(a, id, access, touchBytes(chunk, row, i), this.extent.of(chunk, row, next), true);
       if (lane.machine.limitsChanged) this.due.updateLane(run);
       if (a !== HOST && lane.holdsBack(a)) this.heldBack |= lane.laneBit;
     }

@@ -39,19 +39,17 @@ export class FaultRun {
     const { readable } = machine.pages;
     const mine = readable[actor];
     const counts = mmu.counts(actor);
-    const stride = mmu.strideOf(actor);
     const firstCode = actor * KINDS;
     const dueNs = mmu.dueNs[actor];
     const delayNs = machine.delayNs[actor];
     const firstWait = queue.count;
     let count = firstWait;
-    let lastNs = queue.timeNs[count - 1];
     let row = from;
     for (; row < end; row++) {
       const access = code[row] - firstCode;
       if (access < 0 || access >= KINDS || timeNs[row] >= dueNs) break;
       const id = page[row];
-      const settled = words[mmu.baseOf(actor, access) + stride * id];
+      const settled = words[mmu.baseOf(actor, access) + id];
       if (settled !== allLanes) {
         if ((settled | laneBit) !== allLanes || (waiting[id] & laneBit) !== 0) break;
         if (count - firstWait === room || (op[row + 1] & CONTINUES) !== 0) break;
@@ -64,8 +62,6 @@ export class FaultRun {
           if ((readable[other][word] & bit) !== 0) mmu.clearPageOf(other, id, laneBit);
         }
         waiting[id] |= laneBit;
-        const issueNs = timeNs[row] + delayNs;
-        if (issueNs > lastNs) lastNs = issueNs;
         const faulted = slotBlock[place >>> PLACE_BITS] * BLOCK_PAGES + inBlock;
         queue.id[count] = id;
         queue.page[count] = faulted;
@@ -74,25 +70,25 @@ export class FaultRun {
         queue.record[count] = record[row];
         queue.firstPage[count] = faulted;
         queue.lastPage[count] = faulted;
-        queue.timeNs[count] = lastNs;
+        queue.timeNs[count] = timeNs[row] + delayNs;
         queue.thread[count] = -1;
         queue.hadMapping[count] = 0;
         count++;
       }
-      if (counts) mmu.countTouch(actor, access, id, chunk.bytes[row]);
+      if (counts) mmu.countTouch(actor, id, chunk.bytes[row]);
     }
     if (row > from) this.lastTimeNs[actor] = timeNs[row - 1];
-    if (count > firstWait) this.close(actor, count, lastNs);
+    if (count > firstWait) this.close(actor, count);
     return row;
   }
 
   /** What the touches that began to wait have changed besides: clock, and the record that is being issued. */
-  private close(actor: number, count: number, lastNs: number): void {
+  private close(actor: number, count: number): void {
     const { machine } = this;
     const queue = this.pending[actor];
     queue.count = count;
     this.seenNs[actor] = this.lastTimeNs[actor];
-    machine.clockNs = Math.max(machine.clockNs, lastNs, this.lastTimeNs[actor] + machine.delayNs[actor]);
+    machine.clockNs = Math.max(machine.clockNs, this.lastTimeNs[actor] + machine.delayNs[actor]);
     machine.events.record = queue.record[count - 1];
   }
 }

@@ -1,14 +1,26 @@
 /**
- * Which rows the loops of the kernel may pass: the hit path of a pass. It keeps the kernel's tables, and works them out
- * anew when a due time, the counting or the watching has changed.
+ * Which rows the loops of the kernel may pass: the hit path of a pass. It keeps the kernel's table, and works it out anew
+ * when a due time, the counting or the watching has changed.
  */
 import type { TraceChunk } from '../trace/compiled.ts';
-import { CODES, COUNTED_AT, LAST_ROW_AT, LEFT_AT, PLAIN_AT, ROOM_ROWS } from './kernel/layout.ts';
+import {
+  ACTOR_BIT,
+  CODES,
+  ENTRY_WORDS,
+  HIGH,
+  LEFT,
+  LOW,
+  ROOM_ROWS,
+  SEEN_AT,
+  SUM_HIGH,
+  SUM_LOW,
+  TABLE_AT,
+  WORD,
+} from './kernel/layout.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 
-/** Rows a call at most: a loop is left and entered again, so that compiled code takes over soon. */
-const ROWS_PER_CALL = 1 << 13;
-const UNSEEN = -1;
+/** Actors from this one on share a bit. */
+const SHARED_BIT = 31;
 
 export class HitPath {
   /** Dispatch bytes in use. */
@@ -24,9 +36,7 @@ export class HitPath {
   ) {
     this.codes = Math.min(lastTimeNs.length * KINDS, CODES - 1);
     const { words } = mmu.memory;
-    words.fill(-1, PLAIN_AT, PLAIN_AT + CODES);
-    words.fill(-1, COUNTED_AT, COUNTED_AT + CODES);
-    words.fill(UNSEEN, LAST_ROW_AT, LAST_ROW_AT + CODES);
+    for (let c = 0; c < CODES; c++) words[TABLE_AT + c * ENTRY_WORDS + WORD] = -1;
   }
 
   /** Passes the rows from `from` on that need nobody's attention; gives the first other one. */
@@ -34,44 +44,51 @@ export class HitPath {
     const { code, timeNs, rows } = chunk;
     const { mmu } = this;
     if (mmu.stale || timeNs[from] >= this.nextDueNs) this.open(timeNs[from]);
-    const { words } = mmu.memory;
     const end = timeNs[rows - 1] < this.nextDueNs ? rows : firstRowAt(timeNs, from, rows, this.nextDueNs);
     let row = from;
-    while (row < end) {
-      const c = code[row];
-      const table = words[PLAIN_AT + c] >= 0 ? PLAIN_AT : COUNTED_AT;
-      if (words[table + c] < 0) break;
-      const first = row - (row % ROOM_ROWS);
-      const to = Math.min(row + ROWS_PER_CALL, end, first + ROOM_ROWS);
-      row = this.passTo(chunk, row, to, table === COUNTED_AT);
-      this.noteTimes(timeNs, first);
-      // Rows of the other loop's actors may follow; any other row wants a look.
-      if (row < to && words[table + code[row]] >= 0) break;
+    while (row < end && mmu.memory.words[TABLE_AT + code[row] * ENTRY_WORDS + WORD] >= 0) {
+      const to = Math.min(end, row - (row % ROOM_ROWS) + ROOM_ROWS);
+      const stopped = this.passTo(chunk, row, to);
+      this.noteTimes(chunk, row, stopped);
+      row = stopped;
+      if (row < to) break;
     }
     return row;
   }
 
-  private passTo(chunk: TraceChunk, row: number, to: number, counted: boolean): number {
+  private passTo(chunk: TraceChunk, row: number, to: number): number {
     const { mmu, allLanes } = this;
     const { memory } = mmu;
-    const first = memory.load(chunk, row, counted);
+    const first = memory.load(chunk, row);
+    const mixed = mmu.counting && this.mixesBytes(chunk, row);
     const { kernel } = memory;
-    if (!counted) return first + kernel.settledRows(allLanes, row - first, to - first);
-    return mmu.watching
-      ? first + kernel.watchedRows(allLanes, row - first, to - first)
-      : first + kernel.countedRows(allLanes, row - first, to - first);
+    const from = row - first;
+    let end = kernel.settledRows(allLanes, from, to - first);
+    if (end === from || !mmu.counting) return first + end;
+    if (mmu.watching) end = kernel.watchRows(from, end);
+    kernel.countRows(from, end);
+    if (mixed) kernel.countBytes(mmu.unitBytes, from, end);
+    return first + end;
   }
 
-  private noteTimes(timeNs: Float64Array, first: number): void {
-    const { lastTimeNs, codes } = this;
-    const { words } = this.mmu.memory;
-    for (let c = 0; c < codes; c++) {
-      const row = words[LAST_ROW_AT + c];
-      if (row === UNSEEN) continue;
-      words[LAST_ROW_AT + c] = UNSEEN;
-      const actor = (c / KINDS) | 0;
+  private mixesBytes(chunk: TraceChunk, row: number): boolean {
+    const { mmu } = this;
+    if (mmu.unitBytes === 0) mmu.expectBytes(chunk.bytes[row]);
+    if (!mmu.memory.mixesBytes(chunk, mmu.unitBytes)) return false;
+    mmu.sumBytes();
+    if (mmu.stale) this.open(chunk.timeNs[row]);
+    return true;
+  }
+
+  /** Of the rows passed; each actor that was seen has one among them, as a rule near the end. */
+  private noteTimes({ code, timeNs }: TraceChunk, from: number, to: number): void {
+    const { lastTimeNs } = this;
+    let seen = this.mmu.memory.words[SEEN_AT];
+    for (let row = to - 1; row >= from && seen !== 0; row--) {
+      const actor = (code[row] / KINDS) | 0;
+      if (actor < SHARED_BIT) seen &= ~(1 << actor);
       // Times do not decrease, so the latest row has the greatest.
-      if (timeNs[first + row] > lastTimeNs[actor]) lastTimeNs[actor] = timeNs[first + row];
+      if (timeNs[row] > lastTimeNs[actor]) lastTimeNs[actor] = timeNs[row];
     }
   }
 
@@ -86,11 +103,15 @@ export class HitPath {
       const actor = (c / KINDS) | 0;
       const due = timeNs >= dueNs[actor];
       if (!due && dueNs[actor] < this.nextDueNs) this.nextDueNs = dueNs[actor];
-      const base = mmu.baseOf(actor, c % KINDS);
-      const counted = mmu.counts(actor);
-      words[PLAIN_AT + c] = due || counted ? -1 : base;
-      words[COUNTED_AT + c] = due || !counted ? -1 : base;
-      if (counted && mmu.watching) words[LEFT_AT + c] = mmu.leftBaseOf(actor);
+      const entry = TABLE_AT + c * ENTRY_WORDS;
+      words[entry + WORD] = due ? -1 : mmu.baseOf(actor, c % KINDS);
+      words[entry + ACTOR_BIT] = 1 << Math.min(actor, SHARED_BIT);
+      if (!mmu.counting) continue;
+      words[entry + LOW] = mmu.lowBaseOf(actor);
+      words[entry + HIGH] = mmu.highBaseOf(actor);
+      words[entry + SUM_LOW] = mmu.lowSumBaseOf(actor);
+      words[entry + SUM_HIGH] = mmu.highSumBaseOf(actor);
+      if (mmu.watching) words[entry + LEFT] = mmu.leftBaseOf(actor);
     }
   }
 }

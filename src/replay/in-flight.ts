@@ -11,6 +11,7 @@ import { M, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
 import { bookOutcomes } from './outcomes.ts';
+import { ServedRun } from './served-run.ts';
 import type { Touches } from './touches.ts';
 import { WaitingPages } from './waiting-pages.ts';
 import { WaitingTouches } from './waiting-touches.ts';
@@ -41,6 +42,7 @@ export class InFlight {
   private progress = false;
   private readonly failedRecords: FailedRecords;
   private readonly waitingPages: WaitingPages;
+  private readonly servedRun: ServedRun;
   /** Scratch masks in use when each hook that runs was entered. */
   private readonly scratchMarks: number[] = [];
 
@@ -58,6 +60,7 @@ export class InFlight {
     this.deferred = machine.actors.map(() => new WaitingTouches());
     this.failedRecords = new FailedRecords([...this.pending, ...this.deferred]);
     this.waitingPages = new WaitingPages(mmu, laneBit);
+    this.servedRun = new ServedRun(machine, mmu, this.waitingPages, laneBit);
     this.leftNs = new Float64Array(machine.actors.length);
   }
 
@@ -255,6 +258,8 @@ export class InFlight {
   private retryMarked(device: number, queue: WaitingTouches): void {
     const { firstMarked, lastMarked } = queue;
     for (let i = firstMarked; i <= lastMarked; i++) {
+      i = this.completeServed(device, queue, i);
+      if (i > lastMarked) break;
       switch (queue.outcome[i]) {
         case OUTCOME.served:
         case OUTCOME.duplicate:
@@ -274,6 +279,13 @@ export class InFlight {
           break;
       }
     }
+  }
+
+  /** Takes the touches from `from` on that are done with; gives the first other one. */
+  private completeServed(device: number, queue: WaitingTouches, from: number): number {
+    const end = this.servedRun.take(device, queue, from, queue.lastMarked);
+    if (end > from) this.progress = true;
+    return end;
   }
 
   private hasMapping(device: number, from: WaitingTouches, i: number): number {
@@ -302,7 +314,7 @@ export class InFlight {
     this.waitingPages.end(id);
     this.progress = true;
     const done = this.touches.complete(device, slot, inBlock, from.bytes[i]);
-    if (done && !this.waitingPages.has(id)) this.touches.settleLocal(device, slot, inBlock, id);
+    if (done && !this.waitingPages.has(id)) this.touches.settle(device, slot, inBlock, id);
     return true;
   }
 

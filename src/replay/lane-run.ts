@@ -10,7 +10,7 @@ import { InFlight, type RecordFacts } from './in-flight.ts';
 import { checkAfterCall } from './invariants.ts';
 import type { CostListener, EventLine, LaneSpec } from './lane.ts';
 import { Machine } from './machine.ts';
-import { addPage, BLOCK_PAGES, clearMask, newMask, PAGE_BYTES, setRange } from './mask.ts';
+import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { type HintOutcome, HOST, type ModelHooks, type Vma } from './model.ts';
@@ -37,7 +37,6 @@ export class LaneRun {
   readonly faultRun: FaultRun;
   /** Trace time of the last record of each actor that the clock has seen. */
   private readonly seenNs: Float64Array;
-  private readonly onePage = newMask();
 
   constructor(
     readonly index: number,
@@ -180,18 +179,24 @@ export class LaneRun {
     this.inFlight.waitDeferred(device);
   }
 
+  /** `touch` for one that needs no more than a look; false = it does. */
+  completeLocal(actor: number, id: number, access: Access): boolean {
+    return this.inFlight.deferredTouches === 0 && this.touches.completeLocal(actor, id, access);
+  }
+
   /**
-   * A touch whose MMU word has this run's bit clear. `counted`: the pass adds it to the running counts afterwards, so it
-   * may be settled.
+   * A touch whose MMU word has this run's bit clear, or whose access counter may be due. `counted`: the pass has it in the
+   * running counts already.
    */
   touch(actor: number, id: number, access: Access, bytes: number, facts: RecordFacts, counted: boolean): void {
     const { touches, inFlight } = this;
-    this.machine.events.record = facts.record;
-    this.sync();
-    if (inFlight.deferredTouches > 0 && actor !== HOST) inFlight.waitDeferred(actor);
     const place = this.pass.space.places[id];
     const slot = place >>> PLACE_BITS;
     const inBlock = place & (BLOCK_PAGES - 1);
+    if (counted) touches.withdraw(actor, slot, inBlock, bytes);
+    this.machine.events.record = facts.record;
+    this.sync();
+    if (inFlight.deferredTouches > 0 && actor !== HOST) inFlight.waitDeferred(actor);
     let waits = false;
     if ((this.pass.mmu.waiting[id] & this.laneBit) !== 0) {
       inFlight.handOverOthers(actor, id, facts.timeNs);
@@ -203,7 +208,7 @@ export class LaneRun {
       inFlight.wait(actor, slot, inBlock, id, access, bytes, facts);
       return;
     }
-    if (touches.complete(actor, slot, inBlock, bytes) && counted) touches.settle(actor, slot, inBlock, id, bytes);
+    if (touches.complete(actor, slot, inBlock, bytes)) touches.settle(actor, slot, inBlock, id);
   }
 
   /** CPU faults until the touch is possible; false when it failed. */
@@ -216,8 +221,6 @@ export class LaneRun {
         inFlight.failRecord(facts.record);
         return false;
       }
-      // Read-mapped remotely, say: the running counts must not take this touch for done.
-      machine.pages.unsettleActor(HOST, slot, addPage(clearMask(this.onePage), inBlock));
       const startNs = machine.clockNs;
       const firstSeq = machine.events.nextSeq;
       machine.stops.begin();

@@ -1,10 +1,10 @@
 /**
  * The MMU of a pass: per actor, access kind and page id one 32-bit word with a bit per run, set when such a touch needs
- * nobody's attention in that run. Beside it, once some run needs them, running counts of touches and bytes, and by group
- * of 512 ids the touches that may pass before some run's access counter can be due.
+ * nobody's attention in that run. Apart from it, once some run needs them, running counts of touches and bytes, and by
+ * group of 512 ids the touches that may pass before some run's access counter can be due.
  */
 import type { AddressSpace } from './address-space.ts';
-import { BYTES_SHIFT, COUNT_LIMIT, COUNTED_STRIDE, GROUP_SHIFT, TOUCHES_MASK } from './kernel/layout.ts';
+import { GROUP_SHIFT, HIGH_COUNT, HIGH_SUM } from './kernel/layout.ts';
 import { type MemoryOptions, PassMemory } from './kernel/memory.ts';
 import { MASK_WORDS, type PageMask, popcount32 } from './mask.ts';
 
@@ -21,21 +21,30 @@ export class Mmu {
   stale = true;
   /** Kinds that have words of their own. */
   readonly own: number;
-  /**
-   * Word of (actor, access, id) in the memory: `base[actor * KINDS + access] + stride[actor] * id`. Of an actor whose
-   * touches are counted the running count of these touches is the word after it.
-   */
+  /** Word of (actor, access, id) in the memory: `base[actor * KINDS + access] + id`. */
   private readonly base: Int32Array;
-  private readonly stride: Int32Array;
-  /** What was moved out of running counts before they could overflow: touches and bytes in pairs, by actor and id. */
-  private readonly moved: Float64Array[];
+  /**
+   * Running counts of (actor, id), by actor where they begin; -1 = not counted. A low count is a byte, so that those of
+   * many pages fit into a cache; what it cannot hold goes over into the high one, a word.
+   */
+  private readonly lowBase: Int32Array;
+  private readonly highBase: Int32Array;
+  /**
+   * Sums of bytes of (actor, id) beyond `unitBytes` for each touch; likewise, but a low sum is a half word with a sign.
+   * In most traces nearly all touches have as many bytes, and nothing is summed up.
+   */
+  private readonly lowSumBase: Int32Array;
+  private readonly highSumBase: Int32Array;
+  unitBytes = 0;
+  /** Where rows of actors that nobody counts may count: a row of the hit path does so without asking. */
+  private spareCounts = -1;
   /** Touches until an access counter may be due, of (actor, id) at `leftBase[actor] + (id >> 9)`; -1 = none armed yet. */
   private readonly leftBase: Int32Array;
   /** Where actors that nobody watches may count down: a row of the hit path does so without asking. */
   private leftUnwatched = -1;
 
   constructor(
-    actors: number,
+    private readonly actors: number,
     /** Does some model want atomics apart from writes? Else they share the words. */
     readonly tellsAtomics: boolean,
     private readonly ids: number,
@@ -46,7 +55,10 @@ export class Mmu {
     const own = tellsAtomics ? KINDS : KINDS - 1;
     this.own = own;
     this.base = new Int32Array(actors * KINDS);
-    this.stride = new Int32Array(actors).fill(1);
+    this.lowBase = new Int32Array(actors).fill(-1);
+    this.highBase = new Int32Array(actors).fill(-1);
+    this.lowSumBase = new Int32Array(actors).fill(-1);
+    this.highSumBase = new Int32Array(actors).fill(-1);
     const first = this.memory.take(actors * own * ids);
     for (let a = 0; a < actors; a++) {
       for (let kind = 0; kind < KINDS; kind++) {
@@ -54,7 +66,6 @@ export class Mmu {
       }
     }
     this.waiting = new Int32Array(ids);
-    this.moved = Array.from({ length: actors }, () => new Float64Array(0));
     this.leftBase = new Int32Array(actors).fill(-1);
     this.dueNs = new Float64Array(actors).fill(Number.POSITIVE_INFINITY);
   }
@@ -62,20 +73,19 @@ export class Mmu {
   // --- words -----------------------------------------------------------------------------------------------------
   /** Runs in which such a touch needs nobody's attention. */
   settled(actor: number, access: number, id: number): number {
-    return this.memory.words[this.base[actor * KINDS + access] + this.stride[actor] * id];
+    return this.memory.words[this.base[actor * KINDS + access] + id];
   }
 
   settle(actor: number, access: number, id: number, laneBit: number): void {
-    this.memory.words[this.base[actor * KINDS + access] + this.stride[actor] * id] |= laneBit;
+    this.memory.words[this.base[actor * KINDS + access] + id] |= laneBit;
   }
 
   /** How many of the `n` pages from `id` on, first to last, are settled in every run. */
   settledPages(actor: number, access: number, id: number, n: number, allLanes: number): number {
     const { words } = this.memory;
-    const stride = this.stride[actor];
-    const base = this.base[actor * KINDS + access] + stride * id;
+    const base = this.base[actor * KINDS + access] + id;
     let i = 0;
-    while (i < n && words[base + stride * i] === allLanes) i++;
+    while (i < n && words[base + i] === allLanes) i++;
     return i;
   }
 
@@ -98,7 +108,6 @@ export class Mmu {
     const { words } = this.memory;
     const { slotTouched, slotFirstId, slotRank } = this.space;
     const at = slot * MASK_WORDS;
-    const stride = this.stride[actor];
     const read = base[actor * KINDS];
     const apart = base[actor * KINDS + 1] - read;
     for (let w = low; w <= high; w++) {
@@ -107,7 +116,7 @@ export class Mmu {
       for (let rest = there & mask[w] & here[at + w] & ~guessed[at + w]; rest !== 0; rest &= rest - 1) {
         const id = first + popcount32(there & ((rest & -rest) - 1));
         if ((waiting[id] & laneBit) !== 0) continue;
-        for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + stride * id] |= laneBit;
+        for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + id] |= laneBit;
       }
     }
   }
@@ -119,7 +128,6 @@ export class Mmu {
     const { slotTouched, slotFirstId, slotRank } = this.space;
     const at = slot * MASK_WORDS;
     const keep = ~laneBit;
-    const stride = this.stride[actor];
     const { own } = this;
     for (let w = low; w <= high; w++) {
       const there = slotTouched[at + w];
@@ -127,13 +135,13 @@ export class Mmu {
       if (hit === 0) continue;
       const id = slotFirstId[slot] + slotRank[at + w];
       for (let kind = 0; kind < own; kind++) {
-        const first = base[actor * KINDS + kind] + stride * id;
+        const first = base[actor * KINDS + kind] + id;
         if (hit === there) {
-          const end = first + stride * popcount32(there);
-          for (let i = first; i < end; i += stride) words[i] &= keep;
+          const end = first + popcount32(there);
+          for (let i = first; i < end; i++) words[i] &= keep;
         } else {
           for (let rest = hit; rest !== 0; rest &= rest - 1) {
-            words[first + stride * popcount32(there & ((rest & -rest) - 1))] &= keep;
+            words[first + popcount32(there & ((rest & -rest) - 1))] &= keep;
           }
         }
       }
@@ -145,82 +153,94 @@ export class Mmu {
     if ((this.waiting[id] & laneBit) !== 0) return;
     const { base } = this;
     const { words } = this.memory;
-    const at = this.stride[actor] * id;
-    for (let kind = 0; kind < kinds; kind++) words[base[actor * KINDS + kind] + at] |= laneBit;
+    for (let kind = 0; kind < kinds; kind++) words[base[actor * KINDS + kind] + id] |= laneBit;
   }
 
   /** Clears a run's bits of one page for one actor. */
   clearPageOf(actor: number, id: number, laneBit: number): void {
     const { base, own } = this;
     const { words } = this.memory;
-    const at = this.stride[actor] * id;
-    for (let kind = 0; kind < own; kind++) words[base[actor * KINDS + kind] + at] &= ~laneBit;
+    for (let kind = 0; kind < own; kind++) words[base[actor * KINDS + kind] + id] &= ~laneBit;
   }
 
   // --- running counts --------------------------------------------------------------------------------------------
   counts(actor: number): boolean {
-    return this.stride[actor] !== 1;
+    return this.lowBase[actor] >= 0;
   }
 
-  /**
-   * From now on the touches of this actor are counted. Words and count of a page then lie side by side: what a touch
-   * reads and writes is in one cache line.
-   */
+  /** Are the touches of some actor counted? */
+  get counting(): boolean {
+    return this.spareCounts >= 0;
+  }
+
+  /** From now on the touches of this actor are counted. */
   startCounting(actor: number): void {
     if (this.counts(actor)) return;
-    const { base, ids, memory, own } = this;
-    const old = base[actor * KINDS];
-    const before = memory.words.slice(old, old + own * ids);
-    // The last actor's words have room to grow where they are; others leave theirs behind.
-    const inPlace = memory.endsAt(old + own * ids);
-    const first = inPlace ? old : memory.take(COUNTED_STRIDE * own * ids);
-    if (inPlace) memory.take((COUNTED_STRIDE - 1) * own * ids);
-    const { words } = memory;
-    words.fill(0, first, first + COUNTED_STRIDE * own * ids);
-    for (let i = 0; i < before.length; i++) words[first + COUNTED_STRIDE * i] = before[i];
-    for (let kind = 0; kind < KINDS; kind++) {
-      base[actor * KINDS + kind] = first + COUNTED_STRIDE * ids * Math.min(kind, own - 1);
-    }
-    this.stride[actor] = COUNTED_STRIDE;
+    // What spare counts hold is for nobody: low and high ones may share the place.
+    if (!this.counting) this.spareCounts = this.memory.take(this.ids);
+    this.lowBase[actor] = this.memory.take(Math.ceil(this.ids / 4));
+    this.highBase[actor] = this.memory.take(this.ids);
     this.stale = true;
   }
 
-  /** A touch by an actor whose touches are counted, `bytes` at most a page. */
-  countTouch(actor: number, access: number, id: number, bytes: number): void {
-    const { words } = this.memory;
-    const i = this.base[actor * KINDS + access] + COUNTED_STRIDE * id + 1;
-    words[i] += (bytes << BYTES_SHIFT) | 1;
-    if (words[i] < COUNT_LIMIT && (words[i] & TOUCHES_MASK) !== TOUCHES_MASK) return;
-    if (this.moved[actor].length === 0) this.moved[actor] = new Float64Array(2 * this.ids);
-    this.moved[actor][2 * id] += words[i] & TOUCHES_MASK;
-    this.moved[actor][2 * id + 1] += words[i] >> BYTES_SHIFT;
-    words[i] = 0;
+  /**
+   * A touch by an actor whose touches are counted. Before anything else becomes of it: what a run then takes from the
+   * running counts, at whatever moment, has the touch in it.
+   */
+  countTouch(actor: number, id: number, bytes: number): void {
+    const { memory } = this;
+    const low = 4 * this.lowBase[actor] + id;
+    memory.bytes[low]++;
+    if (memory.bytes[low] === 0) memory.words[this.highBase[actor] + id]++;
+    if (bytes !== this.unitBytes) this.addBeyond(actor, id, bytes - this.unitBytes);
+  }
+
+  private addBeyond(actor: number, id: number, bytes: number): void {
+    if (this.lowSumBase[actor] < 0) this.sumBytesOf(actor);
+    const { halves, words } = this.memory;
+    const low = 2 * this.lowSumBase[actor] + id;
+    const sum = halves[low] + bytes;
+    halves[low] = sum;
+    words[this.highSumBase[actor] + id] += (sum - halves[low]) / HIGH_SUM;
+  }
+
+  /** Some row touches other than `unitBytes`: sums of bytes are wanted of every actor that is counted. */
+  sumBytes(): void {
+    for (let a = 0; a < this.actors; a++) if (this.counts(a) && this.lowSumBase[a] < 0) this.sumBytesOf(a);
+  }
+
+  private sumBytesOf(actor: number): void {
+    this.lowSumBase[actor] = this.memory.take(Math.ceil(this.ids / 2));
+    this.highSumBase[actor] = this.memory.take(this.ids);
+    this.stale = true;
+  }
+
+  /** From now on a touch is expected to have so many bytes. What was counted before comes to the same. */
+  expectBytes(unit: number): void {
+    const before = this.unitBytes;
+    for (let a = 0; a < this.actors; a++) {
+      for (let id = 0; this.counts(a) && id < this.ids; id++) {
+        const touches = this.touchesOf(a, id);
+        if (touches !== 0) this.addBeyond(a, id, touches * (before - unit));
+      }
+    }
+    this.unitBytes = unit;
   }
 
   touchesOf(actor: number, id: number): number {
-    const { base, own } = this;
-    const { words } = this.memory;
-    const moved = this.moved[actor];
-    let touches = moved.length > 0 ? moved[2 * id] : 0;
-    for (let kind = 0; kind < own; kind++) {
-      touches += words[base[actor * KINDS + kind] + COUNTED_STRIDE * id + 1] & TOUCHES_MASK;
-    }
-    return touches;
+    const { memory } = this;
+    return memory.bytes[4 * this.lowBase[actor] + id] + HIGH_COUNT * memory.words[this.highBase[actor] + id];
   }
 
   bytesOf(actor: number, id: number): number {
-    const { base, own } = this;
-    const { words } = this.memory;
-    const moved = this.moved[actor];
-    let bytes = moved.length > 0 ? moved[2 * id + 1] : 0;
-    for (let kind = 0; kind < own; kind++) {
-      bytes += words[base[actor * KINDS + kind] + COUNTED_STRIDE * id + 1] >> BYTES_SHIFT;
-    }
-    return bytes;
+    const bytes = this.unitBytes * this.touchesOf(actor, id);
+    if (this.lowSumBase[actor] < 0) return bytes;
+    const { halves, words } = this.memory;
+    return bytes + halves[2 * this.lowSumBase[actor] + id] + HIGH_SUM * words[this.highSumBase[actor] + id];
   }
 
   // --- access counters -------------------------------------------------------------------------------------------
-  /** Some run's access counter is due at the `touches`-th touch from now of this block, the present one included, or later. */
+  /** Some run's access counter is due at the `touches`-th touch from now of this block, or later. */
   watch(actor: number, slot: number, touches: number): void {
     if (this.leftBase[actor] < 0) {
       if (this.leftUnwatched < 0) this.leftUnwatched = this.takeGroups();
@@ -297,8 +317,20 @@ export class Mmu {
     return this.base[actor * KINDS + access];
   }
 
-  strideOf(actor: number): number {
-    return this.stride[actor];
+  lowBaseOf(actor: number): number {
+    return this.counts(actor) ? this.lowBase[actor] : this.spareCounts;
+  }
+
+  highBaseOf(actor: number): number {
+    return this.counts(actor) ? this.highBase[actor] : this.spareCounts;
+  }
+
+  lowSumBaseOf(actor: number): number {
+    return this.lowSumBase[actor];
+  }
+
+  highSumBaseOf(actor: number): number {
+    return this.highSumBase[actor];
   }
 
   leftBaseOf(actor: number): number {

@@ -222,18 +222,27 @@ export class PageState {
   }
 
   private unsettleRemote(actor: number, slot: number, mask: PageMask): void {
-    const base = slot * MASK_WORDS;
+    const { books, costs, mmu } = this;
+    const { slotFirstId, slotRank, slotTouched } = this.space;
     const settled = this.remoteSettled[actor];
     const armed = this.reckon(actor, slot) > 0;
-    for (let w = 0; w < MASK_WORDS; w++) {
-      const bits = settled[base + w] & mask[w];
-      settled[base + w] &= ~bits;
+    let touches = 0;
+    let bytes = 0;
+    for (let w = 0, word = slot * MASK_WORDS; w < MASK_WORDS; w++, word++) {
+      const bits = settled[word] & mask[w];
+      if (bits === 0) continue;
+      settled[word] &= ~bits;
+      const first = slotFirstId[slot] + slotRank[word];
       for (let rest = bits; rest !== 0; rest &= rest - 1) {
-        const id = this.space.idIn(slot, (w << 5) + 31 - Math.clz32(rest & -rest));
-        this.bookRemote(actor, id, 1);
-        if (armed) this.counterBase[actor][slot] -= this.mmu.touchesOf(actor, id);
+        const id = first + popcount32(slotTouched[word] & ((rest & -rest) - 1));
+        touches += mmu.touchesOf(actor, id);
+        bytes += mmu.bytesOf(actor, id);
+        if (costs !== null) costs.remote(this.space.pageOf(id), mmu.bytesOf(actor, id));
       }
     }
+    books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] += touches;
+    books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += bytes;
+    if (armed) this.counterBase[actor][slot] -= touches;
   }
 
   /**
@@ -255,9 +264,9 @@ export class PageState {
   // --- access counters -------------------------------------------------------------------------------------------
   arm(device: number, block: number, threshold: number): void {
     const slot = this.slotOf(block);
-    this.unsettleActor(device, slot, EVERY_PAGE);
     this.counterLeft[device][slot] = threshold;
-    this.counterBase[device][slot] = 0;
+    this.counterBase[device][slot] = this.settledTouches(device, slot);
+    if (this.mmu.counts(device)) this.mmu.watch(device, slot, threshold);
   }
 
   /** Brings the armed counter of a block up to date with the running counts; gives what is left, 0 = not armed. */
@@ -289,13 +298,22 @@ export class PageState {
     return (this.remoteSettled[device][slot * MASK_WORDS + (inBlock >> 5)] & (1 << (inBlock & 31))) !== 0;
   }
 
-  /** A remote page begins to rely on the running counts; its present touch, which is booked, will be in them. */
+  /** A remote page begins to rely on the running counts; the touches that they hold by now are booked. */
   settleRemote(actor: number, slot: number, inBlock: number, id: number): void {
     this.remoteSettled[actor][slot * MASK_WORDS + (inBlock >> 5)] |= 1 << (inBlock & 31);
     this.bookRemote(actor, id, -1);
     if (this.counterLeft[actor][slot] === 0) return;
-    this.counterBase[actor][slot] += this.mmu.touchesOf(actor, id) + 1;
-    this.mmu.watch(actor, slot, this.counterLeft[actor][slot] + 1);
+    this.counterBase[actor][slot] += this.mmu.touchesOf(actor, id);
+    this.mmu.watch(actor, slot, this.counterLeft[actor][slot]);
+  }
+
+  /**
+   * The present touch of a page that relies on the running counts, which have it already, needs attention after all: the
+   * page no longer relies on them, and the touch is not among those that went by.
+   */
+  withdraw(actor: number, slot: number, inBlock: number): void {
+    if (this.counterLeft[actor][slot] > 0) this.counterBase[actor][slot]++;
+    this.unsettleActor(actor, slot, addPage(clearMask(this.onePage), inBlock));
   }
 
   disarm(device: number, block: number): void {

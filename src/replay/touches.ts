@@ -2,25 +2,15 @@
  * What happens when a touch is possible: local or remote, first use of a guess, access counters; and from when on it
  * needs no attention (the MMU word, and for remote pages the running counts).
  */
-import { ACCESS } from './faults.ts';
+import { PLACE_BITS } from './address-space.ts';
+import { ACCESS, type Access } from './faults.ts';
 import type { Machine } from './machine.ts';
-import {
-  addPage,
-  BLOCK_BYTES,
-  BLOCK_PAGES,
-  clearMask,
-  MASK_WORDS,
-  newMask,
-  releaseScratch,
-  scratchMark,
-} from './mask.ts';
+import { BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS, releaseScratch, scratchMark } from './mask.ts';
 import { M } from './metrics.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
 
 export class Touches {
-  private readonly onePage = newMask();
-
   constructor(
     private readonly machine: Machine,
     private readonly mmu: Mmu,
@@ -42,7 +32,10 @@ export class Touches {
     return (rights[actor][word] & bit) !== 0;
   }
 
-  /** The touch happens: local or remote, first use of a guess. True when it may be settled. */
+  /**
+   * The touch happens: local or remote, first use of a guess. No running count stands for it: its page does not rely on
+   * them, or the pass does not count it. True when it may be settled.
+   */
   complete(actor: number, slot: number, inBlock: number, bytes: number): boolean {
     const { machine } = this;
     const word = slot * MASK_WORDS + (inBlock >> 5);
@@ -52,18 +45,35 @@ export class Touches {
       machine.books[M['speculation.used']]++;
     }
     if ((machine.pages.resident[actor][word] & bit) !== 0 || machine.pages.residenceAt(word, bit) === 0) return true;
-    const armed = actor !== HOST && machine.pages.counterLeft[actor][slot] > 0;
-    if ((machine.pages.remoteSettled[actor][word] & bit) !== 0) {
-      if (!armed) return true;
-      machine.pages.unsettleActor(actor, slot, addPage(clearMask(this.onePage), inBlock));
-    }
     this.bookRemote(actor, slot, inBlock, bytes, 1);
-    if (!armed) return true;
+    if (actor === HOST || machine.pages.counterLeft[actor][slot] === 0) return true;
     if (this.mmu.slotDue(actor, slot)) machine.pages.reckon(actor, slot);
     const left = --machine.pages.counterLeft[actor][slot];
     if (left === 0) this.notifyCounter(actor, slot, inBlock);
     else this.mmu.passSlot(actor, slot);
     return left > 1;
+  }
+
+  /**
+   * A touch that needs one look only: its page is here and granted, and nobody waits for it. The clock has no part in it.
+   * False = it takes the long way.
+   */
+  completeLocal(actor: number, id: number, access: Access): boolean {
+    const { laneBit, mmu } = this;
+    const { books, pages, space } = this.machine;
+    const place = space.places[id];
+    const slot = place >>> PLACE_BITS;
+    const inBlock = place & (BLOCK_PAGES - 1);
+    const word = slot * MASK_WORDS + (inBlock >> 5);
+    const bit = 1 << (inBlock & 31);
+    if ((pages.resident[actor][word] & bit) === 0 || (mmu.waiting[id] & laneBit) !== 0) return false;
+    if (!this.granted(actor, slot, inBlock, access)) return false;
+    if ((pages.speculated[actor][word] & bit) !== 0) {
+      pages.speculated[actor][word] &= ~bit;
+      books[M['speculation.used']]++;
+    }
+    this.settleGranted(actor, slot, inBlock, id);
+    return true;
   }
 
   private notifyCounter(device: number, slot: number, inBlock: number): void {
@@ -81,11 +91,8 @@ export class Touches {
     machine.limitsChanged = true;
   }
 
-  /**
-   * From now on this touch needs no attention. A remote page relies on the running counts, which the pass raises for
-   * the present touch only after this call; `complete` has booked that one already.
-   */
-  settle(actor: number, slot: number, inBlock: number, id: number, bytes: number): void {
+  /** From now on this touch needs no attention: of a remote page the running counts stand for the next ones. */
+  settle(actor: number, slot: number, inBlock: number, id: number): void {
     const { machine, mmu } = this;
     const word = slot * MASK_WORDS + (inBlock >> 5);
     const bit = 1 << (inBlock & 31);
@@ -93,16 +100,19 @@ export class Touches {
     if (remote && (machine.pages.remoteSettled[actor][word] & bit) === 0) {
       mmu.startCounting(actor);
       machine.pages.settleRemote(actor, slot, inBlock, id);
-      this.bookRemote(actor, slot, inBlock, bytes, -1);
     }
     this.settleGranted(actor, slot, inBlock, id);
   }
 
-  /** The same for a page that is here, whoever counts the touch. */
-  settleLocal(actor: number, slot: number, inBlock: number, id: number): void {
-    const word = slot * MASK_WORDS + (inBlock >> 5);
-    if ((this.machine.pages.resident[actor][word] & (1 << (inBlock & 31))) === 0) return;
-    this.settleGranted(actor, slot, inBlock, id);
+  /**
+   * A touch that the running counts have is about to be looked at: if its page relies on them, it is taken out of what
+   * they stand for, and is then one like any other.
+   */
+  withdraw(actor: number, slot: number, inBlock: number, bytes: number): void {
+    const { pages } = this.machine;
+    if (!pages.countsRemotely(actor, slot, inBlock)) return;
+    pages.withdraw(actor, slot, inBlock);
+    this.bookRemote(actor, slot, inBlock, bytes, -1);
   }
 
   private settleGranted(actor: number, slot: number, inBlock: number, id: number): void {

@@ -4,11 +4,18 @@ import type { Mmu } from './mmu.ts';
 export class WaitingPages {
   /** By page id: touches that wait on it beside the first. */
   private readonly more = new Map<number, number>();
+  /** The last five bits of an id that is in `more` have their bit set: most others are told from it without a look. */
+  private mayBeShared = 0;
 
   constructor(
     private readonly mmu: Mmu,
     private readonly laneBit: number,
   ) {}
+
+  /** Do several touches wait on this page? */
+  isShared(id: number): boolean {
+    return (this.mayBeShared & (1 << id)) !== 0 && this.more.has(id);
+  }
 
   has(id: number): boolean {
     return (this.mmu.waiting[id] & this.laneBit) !== 0;
@@ -16,14 +23,19 @@ export class WaitingPages {
 
   begin(id: number): void {
     if (!this.has(id)) this.mmu.waiting[id] |= this.laneBit;
-    else this.more.set(id, (this.more.get(id) ?? 0) + 1);
+    else {
+      this.more.set(id, (this.more.get(id) ?? 0) + 1);
+      this.mayBeShared |= 1 << id;
+    }
   }
 
   end(id: number): void {
     const { more } = this;
     const others = more.size === 0 ? 0 : (more.get(id) ?? 0);
     if (others === 0) this.mmu.waiting[id] &= ~this.laneBit;
-    else if (others === 1) more.delete(id);
-    else more.set(id, others - 1);
+    else if (others === 1) {
+      more.delete(id);
+      if (more.size === 0) this.mayBeShared = 0;
+    } else more.set(id, others - 1);
   }
 }

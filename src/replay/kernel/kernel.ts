@@ -1,12 +1,17 @@
-/** The loops of the hit path. `from` and `to` count in the columns at hand; each gives the first row it did not pass. */
+/**
+ * The loops of the hit path, over the rows `from` to `to` of the columns at hand. Each asks the least of a row: many rows
+ * are then under way in the processor at once, and their waiting for memory overlaps.
+ */
 export interface Kernel {
-  /** Rows of actors whose touches are not counted: passes those whose word says that no run cares. */
+  /** Gives the first row, or `to`, whose word does not say that no run cares; notes which actors the ones before have. */
   settledRows(allLanes: number, from: number, to: number): number;
-  /** The same for actors whose touches are counted. */
-  countedRows(allLanes: number, from: number, to: number): number;
   /**
-   * The same while some run has access counters armed: how many touches may pass before one can be due is counted down
-   * by group. The row that may be that one is left to the caller.
+   * While some run has access counters armed: counts down, by group, how many touches may pass before one can be due.
+   * Gives the row that may be that one, which is not counted, or `to`.
    */
-  watchedRows(allLanes: number, from: number, to: number): number;
+  watchRows(from: number, to: number): number;
+  /** Counts the touches of each page. */
+  countRows(from: number, to: number): void;
+  /** Sums up by page what the bytes of the rows are beyond `unit`. */
+  countBytes(unit: number, from: number, to: number): void;
 }

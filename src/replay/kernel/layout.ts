@@ -1,11 +1,11 @@
 /**
- * Where things lie in the memory that the hit path works on (`memory.ts`): columns of the rows at hand, tables by
- * dispatch byte, then everything that `PassMemory.take` gives out. Both kernels, this one's TypeScript and the one in
+ * Where things lie in the memory that the hit path works on (`memory.ts`): columns of the rows at hand, a table by
+ * dispatch byte, then everything that `PassMemory.take` gives out. Both kernels, the one in TypeScript and the one in
  * `kernel/rows.ts` (AssemblyScript), know these numbers; a test holds them to each other.
  */
 
-/** Rows whose columns fit. */
-export const ROOM_ROWS = 1 << 16;
+/** Rows whose columns fit: few, so that they stay in the nearest cache and leave the others to the pages. */
+export const ROOM_ROWS = 1 << 12;
 /** Every value of a dispatch byte. */
 export const CODES = 256;
 
@@ -14,26 +14,29 @@ export const CODE_AT = 0;
 export const PAGE_AT = CODE_AT + ROOM_ROWS;
 export const BYTES_AT = PAGE_AT + 4 * ROOM_ROWS;
 
-/**
- * Tables by dispatch byte, in words: where the MMU words of such rows begin for each of the two loops (-1 = not in this
- * one), where the groups do that are watched, and the last row passed.
- */
-export const PLAIN_AT = (BYTES_AT + 4 * ROOM_ROWS) / 4;
-export const COUNTED_AT = PLAIN_AT + CODES;
-export const LEFT_AT = COUNTED_AT + CODES;
-export const LAST_ROW_AT = LEFT_AT + CODES;
-export const FREE_AT = LAST_ROW_AT + CODES;
+/** The table, in words: `ENTRY_WORDS` for each dispatch byte. */
+export const TABLE_AT = (BYTES_AT + 4 * ROOM_ROWS) / 4;
+export const ENTRY_WORDS = 8;
+/** Word of page id 0 in the MMU; -1 = such rows are for nobody but the caller. */
+export const WORD = 0;
+/** Bit of the actor among `SEEN_AT`. Right after `WORD`: both are read at once. */
+export const ACTOR_BIT = 1;
+/** Running counts: the word that the bytes of low counts begin at, the one of the high counts. */
+export const LOW = 2;
+export const HIGH = 3;
+/** Sums of bytes beyond the unit: likewise, of half words and of words; -1 = nobody asks. */
+export const SUM_LOW = 4;
+export const SUM_HIGH = 5;
+/** Word of the first group that is watched. */
+export const LEFT = 6;
 
-/** Words of a page that is counted: its MMU word, and its running count right after it, in the same cache line. */
-export const COUNTED_STRIDE = 2;
+/** Word in which a loop leaves the bits of the actors whose rows it found settled. */
+export const SEEN_AT = TABLE_AT + CODES * ENTRY_WORDS;
+export const FREE_AT = SEEN_AT + 2;
 
-/**
- * A running count is one number, touches in the low bits, bytes above. It is moved to wider ones before either could
- * overflow.
- */
-export const BYTES_SHIFT = 11;
-export const TOUCHES_MASK = (1 << BYTES_SHIFT) - 1;
-export const COUNT_LIMIT = 2 ** 30;
+/** One in a high count, and in a high sum. A low count is a byte, a low sum a half word with a sign. */
+export const HIGH_COUNT = 1 << 8;
+export const HIGH_SUM = 1 << 16;
 
 /** Access counters are watched by groups of 2^GROUP_SHIFT ids: about a block, but without a look at a table. */
 export const GROUP_SHIFT = 9;

@@ -36,14 +36,19 @@ export class PassMemory {
   /** All of it, in words. Replaced when it grows: do not keep it over `take`. */
   words: Int32Array;
   kernel: Kernel;
-  private bytes: Uint8Array;
+  /** The same memory in bytes and in half words. */
+  bytes: Uint8Array;
+  halves: Int16Array;
   private wasmMemory: WasmMemory | null = null;
   /** Words given out. */
   private used = FREE_AT;
-  /** What the columns hold: rows from `loadedFrom` on of this chunk, with their bytes or without. */
+  /** What the columns hold: rows from `loadedFrom` on of this chunk. */
   private loaded: TraceChunk | null = null;
   private loadedFrom = 0;
-  private loadedBytes = false;
+  /** Do some of these rows touch other than `unit` bytes? Then the columns have their bytes. Null: not looked at. */
+  private mixed: boolean | null = null;
+  /** As many rows that all touch `unit` bytes. */
+  private readonly alike = new Uint32Array(ROOM_ROWS);
 
   constructor(options: MemoryOptions = { kernel: 'auto' }) {
     const pages = Math.ceil((4 * FREE_AT) / WASM_PAGE_BYTES);
@@ -51,11 +56,12 @@ export class PassMemory {
     const buffer = this.wasmMemory === null ? new ArrayBuffer(pages * WASM_PAGE_BYTES) : this.wasmMemory.buffer;
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
+    this.halves = new Int16Array(buffer);
     this.kernel = this.makeKernel();
   }
 
   private makeKernel(): Kernel {
-    return this.wasmMemory === null ? plainKernel(this.words, this.bytes) : wasmKernel(this.wasmMemory);
+    return this.wasmMemory === null ? plainKernel(this.words, this.bytes, this.halves) : wasmKernel(this.wasmMemory);
   }
 
   /** Room for `n` more words, zero at first, right after what was given out last; gives the place of the first. */
@@ -65,11 +71,6 @@ export class PassMemory {
     const missingBytes = 4 * this.used - this.words.byteLength;
     if (missingBytes > 0) this.grow(Math.ceil(missingBytes / WASM_PAGE_BYTES));
     return first;
-  }
-
-  /** Is this the end of what was given out? What is taken next then goes on from there. */
-  endsAt(word: number): boolean {
-    return word === this.used;
   }
 
   private grow(pages: number): void {
@@ -92,6 +93,7 @@ export class PassMemory {
   private look(buffer: ArrayBuffer): void {
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
+    this.halves = new Int16Array(buffer);
     // The WebAssembly kernel sees its memory grow; the plain one holds on to a buffer.
     if (this.wasmMemory === null) this.kernel = this.makeKernel();
   }
@@ -100,22 +102,35 @@ export class PassMemory {
    * Brings the columns of `row` and of the rows around it in; gives the row of the chunk that is row 0 of the columns. A
    * chunk is known by its object: whoever uses buffers again gives out a new one.
    */
-  load(chunk: TraceChunk, row: number, withBytes: boolean): number {
+  load(chunk: TraceChunk, row: number): number {
     const from = row - (row % ROOM_ROWS);
-    if (this.loaded !== chunk || this.loadedFrom !== from) {
-      const end = Math.min(from + ROOM_ROWS, chunk.rows);
-      this.bytes.set(chunk.code.subarray(from, end), CODE_AT);
-      this.words.set(chunk.page.subarray(from, end), PAGE_AT / 4);
-      this.loaded = chunk;
-      this.loadedFrom = from;
-      this.loadedBytes = false;
-    }
-    if (withBytes && !this.loadedBytes) {
-      this.words.set(chunk.bytes.subarray(from, Math.min(from + ROOM_ROWS, chunk.rows)), BYTES_AT / 4);
-      this.loadedBytes = true;
-    }
+    if (this.loaded === chunk && this.loadedFrom === from) return from;
+    const end = Math.min(from + ROOM_ROWS, chunk.rows);
+    this.bytes.set(chunk.code.subarray(from, end), CODE_AT);
+    this.words.set(chunk.page.subarray(from, end), PAGE_AT / 4);
+    this.loaded = chunk;
+    this.loadedFrom = from;
+    this.mixed = null;
     return from;
   }
+
+  /**
+   * Do some of the rows brought in touch other than `unit` bytes? Then their bytes are brought in too. In most traces no
+   * row does, and to compare them all in one call costs less than to copy them. The unit of a row brought in stays the same.
+   */
+  mixesBytes(chunk: TraceChunk, unit: number): boolean {
+    if (this.mixed !== null) return this.mixed;
+    const { alike, loadedFrom } = this;
+    if (alike[0] !== unit) alike.fill(unit);
+    const rows = chunk.bytes.subarray(loadedFrom, Math.min(loadedFrom + ROOM_ROWS, chunk.rows));
+    this.mixed = Buffer.compare(inBytes(rows), inBytes(alike.subarray(0, rows.length))) !== 0;
+    if (this.mixed) this.words.set(rows, BYTES_AT / 4);
+    return this.mixed;
+  }
+}
+
+function inBytes({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function tryWasm(pages: number): WasmMemory | null {

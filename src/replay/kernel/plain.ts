@@ -5,58 +5,62 @@
 import type { Kernel } from './kernel.ts';
 import * as layout from './layout.ts';
 
-export function plainKernel(words: Int32Array, bytes: Uint8Array): Kernel {
+export function plainKernel(words: Int32Array, bytes: Uint8Array, halves: Int16Array): Kernel {
   const code = bytes.subarray(layout.CODE_AT, layout.CODE_AT + layout.ROOM_ROWS);
   return {
     settledRows(allLanes, from, to) {
-      const { PLAIN_AT, LAST_ROW_AT } = layout;
+      const { TABLE_AT, ENTRY_WORDS, ACTOR_BIT, SEEN_AT } = layout;
+      const pageAt = layout.PAGE_AT / 4;
+      let seen = 0;
+      let row = from;
+      for (; row < to; row++) {
+        const entry = TABLE_AT + code[row] * ENTRY_WORDS;
+        const base = words[entry];
+        if (base < 0 || words[base + words[pageAt + row]] !== allLanes) break;
+        seen |= words[entry + ACTOR_BIT];
+      }
+      words[SEEN_AT] = seen;
+      return row;
+    },
+
+    watchRows(from, to) {
+      const { TABLE_AT, ENTRY_WORDS, LEFT, GROUP_SHIFT } = layout;
       const pageAt = layout.PAGE_AT / 4;
       for (let row = from; row < to; row++) {
-        const c = code[row];
-        const base = words[PLAIN_AT + c];
-        if (base < 0 || words[base + words[pageAt + row]] !== allLanes) return row;
-        words[LAST_ROW_AT + c] = row;
+        const group = words[TABLE_AT + code[row] * ENTRY_WORDS + LEFT] + (words[pageAt + row] >> GROUP_SHIFT);
+        if (words[group] <= 1) return row;
+        words[group]--;
       }
       return to;
     },
 
-    countedRows(allLanes, from, to) {
-      const { COUNTED_AT, COUNTED_STRIDE, LAST_ROW_AT, BYTES_SHIFT, TOUCHES_MASK, COUNT_LIMIT } = layout;
+    countRows(from, to) {
+      const { TABLE_AT, ENTRY_WORDS, LOW, HIGH } = layout;
       const pageAt = layout.PAGE_AT / 4;
-      const bytesAt = layout.BYTES_AT / 4;
       for (let row = from; row < to; row++) {
-        const c = code[row];
-        const base = words[COUNTED_AT + c];
-        const word = base + words[pageAt + row] * COUNTED_STRIDE;
-        if (base < 0 || words[word] !== allLanes) return row;
-        const sum = words[word + 1] + ((words[bytesAt + row] << BYTES_SHIFT) | 1);
-        if (sum >= COUNT_LIMIT || (sum & TOUCHES_MASK) === TOUCHES_MASK) return row;
-        words[word + 1] = sum;
-        words[LAST_ROW_AT + c] = row;
-      }
-      return to;
-    },
-
-    watchedRows(allLanes, from, to) {
-      const { COUNTED_AT, COUNTED_STRIDE, LEFT_AT, LAST_ROW_AT, BYTES_SHIFT, TOUCHES_MASK, COUNT_LIMIT, GROUP_SHIFT } =
-        layout;
-      const pageAt = layout.PAGE_AT / 4;
-      const bytesAt = layout.BYTES_AT / 4;
-      for (let row = from; row < to; row++) {
-        const c = code[row];
-        const base = words[COUNTED_AT + c];
+        const entry = TABLE_AT + code[row] * ENTRY_WORDS;
         const id = words[pageAt + row];
-        const word = base + id * COUNTED_STRIDE;
-        if (base < 0 || words[word] !== allLanes) return row;
-        const sum = words[word + 1] + ((words[bytesAt + row] << BYTES_SHIFT) | 1);
-        const group = words[LEFT_AT + c] + (id >> GROUP_SHIFT);
-        const left = words[group] - 1;
-        if (sum >= COUNT_LIMIT || (sum & TOUCHES_MASK) === TOUCHES_MASK || left <= 0) return row;
-        words[group] = left;
-        words[word + 1] = sum;
-        words[LAST_ROW_AT + c] = row;
+        const low = 4 * words[entry + LOW] + id;
+        const count = bytes[low] + 1;
+        bytes[low] = count;
+        if (count === 256) words[words[entry + HIGH] + id]++;
       }
-      return to;
+    },
+
+    countBytes(unit, from, to) {
+      const { TABLE_AT, ENTRY_WORDS, SUM_LOW, SUM_HIGH } = layout;
+      const pageAt = layout.PAGE_AT / 4;
+      const bytesAt = layout.BYTES_AT / 4;
+      for (let row = from; row < to; row++) {
+        const beyond = words[bytesAt + row] - unit;
+        const entry = TABLE_AT + code[row] * ENTRY_WORDS;
+        if (beyond === 0 || words[entry + SUM_LOW] < 0) continue;
+        const id = words[pageAt + row];
+        const low = 2 * words[entry + SUM_LOW] + id;
+        const sum = halves[low] + beyond;
+        halves[low] = sum;
+        if (halves[low] !== sum) words[words[entry + SUM_HIGH] + id] += (sum - halves[low]) >> 16;
+      }
     },
   };
 }

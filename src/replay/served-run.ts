@@ -1,0 +1,74 @@
+/**
+ * Touches that were served one after another: the way of `InFlight.tryAgain` for those that simply complete, without the
+ * calls. Anything else - a page that is not usable yet, a first use of a guess, an armed access counter - ends it, and
+ * the touch takes the long way.
+ */
+import { PLACE_BITS } from './address-space.ts';
+import { ACCESS, OUTCOME } from './faults.ts';
+import type { Machine } from './machine.ts';
+import { BLOCK_PAGES, MASK_WORDS } from './mask.ts';
+import { M } from './metrics.ts';
+import { KINDS, type Mmu } from './mmu.ts';
+import type { WaitingPages } from './waiting-pages.ts';
+import type { WaitingTouches } from './waiting-touches.ts';
+
+export class ServedRun {
+  constructor(
+    private readonly machine: Machine,
+    private readonly mmu: Mmu,
+    private readonly waitingPages: WaitingPages,
+    private readonly laneBit: number,
+  ) {}
+
+  /** Completes the touches of entries from..last; gives the first one that it does not take. */
+  take(device: number, queue: WaitingTouches, from: number, last: number): number {
+    const { machine, mmu, waitingPages, laneBit } = this;
+    if (machine.costs !== null || !mmu.counts(device)) return from;
+    const { id: ids, access, bytes, outcome } = queue;
+    const { words } = mmu.memory;
+    const { waiting } = mmu;
+    const { places } = machine.space;
+    const { pages } = machine;
+    const readable = pages.readable[device];
+    const writable = pages.writable[device];
+    const atomics = pages.tellsAtomics ? pages.atomics[device] : writable;
+    const here = pages.resident[device];
+    const guessed = pages.speculated[device];
+    const relied = pages.remoteSettled[device];
+    const counterLeft = pages.counterLeft[device];
+    const reads = mmu.baseOf(device, ACCESS.read);
+    const writes = mmu.baseOf(device, ACCESS.write);
+    const atomicsApart = mmu.own === KINDS ? mmu.baseOf(device, ACCESS.atomic) : -1;
+    let remoteTouches = 0;
+    let remoteBytes = 0;
+    let i = from;
+    for (; i <= last; i++) {
+      if (outcome[i] !== OUTCOME.served && outcome[i] !== OUTCOME.duplicate && outcome[i] !== OUTCOME.stale) break;
+      const id = ids[i];
+      const place = places[id];
+      const slot = place >>> PLACE_BITS;
+      const word = slot * MASK_WORDS + ((place & (BLOCK_PAGES - 1)) >> 5);
+      const bit = 1 << (place & 31);
+      const kind = access[i];
+      const rights = kind === ACCESS.read ? readable : kind === ACCESS.write ? writable : atomics;
+      if ((rights[word] & bit) === 0 || (guessed[word] & bit) !== 0 || counterLeft[slot] !== 0) break;
+      if (waitingPages.isShared(id)) break;
+      waiting[id] &= ~laneBit;
+      if ((here[word] & bit) === 0 && pages.residenceAt(word, bit) !== 0) {
+        remoteTouches++;
+        remoteBytes += bytes[i];
+        if ((relied[word] & bit) === 0) {
+          relied[word] |= bit;
+          remoteTouches -= mmu.touchesOf(device, id);
+          remoteBytes -= mmu.bytesOf(device, id);
+        }
+      }
+      words[reads + id] |= laneBit;
+      if ((writable[word] & bit) !== 0) words[writes + id] |= laneBit;
+      if (atomicsApart >= 0 && (atomics[word] & bit) !== 0) words[atomicsApart + id] |= laneBit;
+    }
+    machine.books[M['remote.device.accesses']] += remoteTouches;
+    machine.books[M['remote.device.bytes']] += remoteBytes;
+    return i;
+  }
+}
