@@ -17,9 +17,8 @@ export class FaultRun {
     private readonly machine: Machine,
     private readonly mmu: Mmu,
     private readonly pending: readonly WaitingTouches[],
-    /** Trace time of the last record of each actor, as the pass and as the run have it. */
+    /** Trace time of the last record of each actor. */
     private readonly lastTimeNs: Float64Array,
-    private readonly seenNs: Float64Array,
     private readonly laneBit: number,
   ) {}
 
@@ -77,18 +76,9 @@ export class FaultRun {
       }
       if (counts) mmu.countTouch(actor, id, chunk.bytes[row]);
     }
+    // The clock takes these records in when it is looked at next, as it does with touches that hit.
     if (row > from) this.lastTimeNs[actor] = timeNs[row - 1];
-    if (count > firstWait) this.close(actor, count);
-    return row;
-  }
-
-  /** What the touches that began to wait have changed besides: clock, and the record that is being issued. */
-  private close(actor: number, count: number): void {
-    const { machine } = this;
-    const queue = this.pending[actor];
     queue.count = count;
-    this.seenNs[actor] = this.lastTimeNs[actor];
-    machine.clockNs = Math.max(machine.clockNs, this.lastTimeNs[actor] + machine.delayNs[actor]);
-    machine.events.record = queue.record[count - 1];
+    return row;
   }
 }

@@ -54,8 +54,7 @@ export class LaneRun {
       this.afterCall(record);
     });
     this.seenNs = new Float64Array(actors.length).fill(Number.NEGATIVE_INFINITY);
-    const { pending } = this.inFlight;
-    this.faultRun = new FaultRun(this.machine, mmu, pending, pass.lastTimeNs, this.seenNs, laneBit);
+    this.faultRun = new FaultRun(this.machine, mmu, this.inFlight.pending, pass.lastTimeNs, laneBit);
   }
 
   private afterCall(record: number): void {

@@ -1,0 +1,129 @@
+/**
+ * Faults that follow each other, which the fast engine raises and completes in loops of their own; `runModel` holds each
+ * to the reference engine. On `timedPlatform` a device fault can be fetched 10,000 ns after it was raised and a CPU fault
+ * takes 300 ns. Page n is at 0x200000 + n x 4 KiB; page 512 begins the next block of 2 MiB.
+ */
+import { expect, test } from 'vitest';
+import { HOST, RIGHTS } from '../../src/replay/model.ts';
+import { timedPlatform, unitPlatform } from '../helpers/platforms.ts';
+import { runModel } from '../helpers/run.ts';
+import { blockOf, pageMask } from '../helpers/toys.ts';
+import { logToy, P0 } from './log-toy.ts';
+
+const timed = { platform: timedPlatform };
+
+/** Logs `PAGE:FIRST-LAST` of each fault, the latter of its whole record. */
+const extents = () =>
+  logToy((_core, usual, log) => ({
+    deviceFaults(device, faults) {
+      usual.deviceFaults?.(device, faults);
+      log.pop();
+      for (let i = 0; i < faults.count; i++) {
+        log.push(`${faults.page[i] - P0}:${faults.firstPage[i] - P0}-${faults.lastPage[i] - P0}`);
+      }
+    },
+  }));
+
+const READS = ['0 gpu0 r 0x200000 64', '0 gpu0 r 0x3ff000 8K', '0 gpu0 r 0x202000 64', '0 gpu0 r 0x203000 64'];
+
+test('a record that goes on in the next block is one request of two pages', () => {
+  const { model, log } = extents();
+  runModel(model, READS, timed);
+  expect(log).toEqual(['0:0-0', '511:511-512', '512:511-512', '2:2-2', '3:3-3']);
+});
+
+test('the same where the next block is in the next chunk', () => {
+  const { model, log } = extents();
+  // Rows: page 0, page 511 | page 512, page 2 | page 3.
+  runModel(model, READS, { ...timed, chunkRows: 2 });
+  expect(log).toEqual(['0:0-0', '511:511-512', '512:511-512', '2:2-2', '3:3-3']);
+});
+
+test('the clock has taken in faults that follow each other', () => {
+  const { model, log } = logToy();
+  // Page 9 is served at 0 + 10,000 because of the hint, and the device was stopped for 10,000. Its next faults are issued
+  // at 10,000 and 11,000; then the CPU traps at 1,000 by its own time, which is 11,000 on the clock.
+  const rows = [
+    '0 gpu0 r 0x209000 64',
+    '0 gpu0 prefetch 0x209000 4K gpu0',
+    '0 gpu0 r 0x200000 64',
+    '1000 gpu0 r 0x201000 64',
+    '1000 gpu0 r 0x202000 64',
+    '1000 cpu r 0x205000 64',
+  ];
+  runModel(model, rows, timed);
+  expect(log).toEqual(['10000 gpu0 9', '11300 cpu 5', '20000 gpu0 0,1,2']);
+});
+
+test('touches that hit between the faults leave them waiting, and are counted', () => {
+  const { model, log } = logToy();
+  const rows = [
+    '0 gpu0 r 0x200000 4K',
+    '0 gpu0 sync',
+    '0 gpu0 r 0x201000 4K',
+    '1 gpu0 r 0x200000 4K',
+    '2 gpu0 r 0x202000 4K',
+    '3 gpu0 r 0x201000 4K',
+    '4 gpu0 r 0x203000 4K',
+    '5 gpu0 r 0x204000 4K',
+  ];
+  const run = runModel(model, rows, { ...timed, inFlight: 8 });
+  // Page 1 is touched twice while it waits: two entries.
+  expect(log.map((line) => line.split(' ')[2])).toEqual(['0', '1,2,1,3,4']);
+  expect(run.metrics).toMatchObject({ 'touches.device': 7, 'faults.device': 6 });
+});
+
+test('remote pages count from the touch that faulted on, those that wait together each once', () => {
+  // Memory stays with the CPU: a device's faults map it there.
+  const { model } = logToy((core) => ({
+    hostFault(page) {
+      core.populate(blockOf(page), pageMask([page]), HOST);
+      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
+      return 'retry';
+    },
+  }));
+  const pages = ['0x200000', '0x201000', '0x202000', '0x203000', '0x204000', '0x205000'];
+  const writes = pages.map((page) => `0 cpu w ${page} 64`);
+  const reads = [...pages, '0x201000', '0x200000'].map((page) => `0 gpu0 r ${page} 64`);
+  const again = pages.map((page) => `10 gpu0 r ${page} 128`);
+  const run = runModel(model, [...writes, ...reads, '5 gpu0 sync', ...again], { platform: unitPlatform, inFlight: 4 });
+  // 8 touches of 64 bytes, then 6 of 128.
+  expect(run.metrics).toMatchObject({
+    'remote.device.accesses': 14,
+    'remote.device.bytes': 8 * 64 + 6 * 128,
+  });
+  // Pages 0..3 fill the four places; then 4, 5 wait, 1 and 0 hit.
+  expect(run.metrics['faults.device']).toBe(6);
+});
+
+test('a first use of a guess is one, however it is completed', () => {
+  const { model } = logToy((core) => ({
+    hostFault(page) {
+      core.populate(blockOf(page), pageMask([page]), HOST);
+      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
+      return 'retry';
+    },
+    deviceFaults(device, faults) {
+      // The whole of pages 0..3 comes with the first fault, three of them as guesses.
+      const all = pageMask([P0, P0 + 1, P0 + 2, P0 + 3]);
+      const guesses = pageMask([P0 + 1, P0 + 2, P0 + 3]);
+      core.unmap(HOST, 1, all);
+      core.reserve(device, 4 * 4096);
+      core.move(1, all, device, 'deviceFault', { speculative: guesses });
+      core.map(device, 1, all, RIGHTS.write, 4);
+      for (let i = 0; i < faults.count; i++) faults.serve(i);
+    },
+  }));
+  const writes = ['0x200000', '0x201000', '0x202000', '0x203000'].map((page) => `0 cpu w ${page} 64`);
+  const rows = [
+    ...writes,
+    '0 gpu0 r 0x200000 64',
+    // Waits with page 0: completed after the call. The others are local when they are touched.
+    '0 gpu0 r 0x201000 64',
+    '1 gpu0 sync',
+    '2 gpu0 w 0x202000 64',
+    '3 gpu0 r 0x202000 64',
+  ];
+  const run = runModel(model, rows, { platform: unitPlatform });
+  expect(run.metrics).toMatchObject({ 'speculation.pages': 3, 'speculation.used': 2 });
+});
