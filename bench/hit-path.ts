@@ -99,9 +99,8 @@ function look({ code, page, timeNs, bytes }: TraceChunk): number {
 const HINTS = ['preferred:cpu', 'accessed_by:gpu0'].map(
   (hint) => `cpu,advise,${BASE_ADDRESS},${PAGES * PAGE_BYTES},${hint}`,
 );
-/** A touch that faulted is settled by the next one. */
 const READS = touchAll('gpu0,read', PAGES);
-const REMOTE: Start = { pages: PAGES, first: 'cpu,write', after: [...HINTS, ...READS, ...READS] };
+const REMOTE: Start = { pages: PAGES, first: 'cpu,write', after: [...HINTS, ...READS] };
 const START: Readonly<Record<Placement, Start>> = {
   local: { pages: PAGES, first: 'gpu0,read', after: READS },
   remote: REMOTE,

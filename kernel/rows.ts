@@ -6,7 +6,7 @@
  * traces, share one look at the table. The last rows, and four among which some row stops the loop, go one by one.
  */
 
-const ROOM_ROWS: usize = 1 << 12;
+const ROOM_ROWS: usize = 1 << 13;
 const CODES: usize = 256;
 const CODE: usize = 0;
 const PAGE: usize = CODE + ROOM_ROWS;

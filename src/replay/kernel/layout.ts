@@ -5,7 +5,7 @@
  */
 
 /** Rows whose columns fit: few, so that they stay in the nearest cache and leave the others to the pages. */
-export const ROOM_ROWS = 1 << 12;
+export const ROOM_ROWS = 1 << 13;
 /** Every value of a dispatch byte. */
 export const CODES = 256;
 

@@ -1,0 +1,138 @@
+/** Remote touches that the running counts book: many, of several sizes, and while access counters are armed. */
+import fc from 'fast-check';
+import { expect, test, vi } from 'vitest';
+import type { AddressSpace } from '../../src/replay/address-space.ts';
+import { ACCESS } from '../../src/replay/faults.ts';
+import type { MemoryOptions } from '../../src/replay/kernel/memory.ts';
+import { LaneRun } from '../../src/replay/lane-run.ts';
+import { Mmu } from '../../src/replay/mmu.ts';
+import { HOST, type ModelDefinition, RIGHTS } from '../../src/replay/model.ts';
+import { compileRecords, type RecordObject } from '../helpers/mini-trace.ts';
+import { laneSpec, replayFast, runModel } from '../helpers/run.ts';
+import { blockOf, dice, pageMask, toyModel } from '../helpers/toys.ts';
+import { replayReference } from '../reference/engine.ts';
+
+const KERNELS: readonly MemoryOptions['kernel'][] = ['auto', 'plain'];
+
+/** Memory stays with the CPU, devices map it there; each `threshold` remote touches of a block notify. */
+function remoteToy(threshold = 0): ModelDefinition {
+  return toyModel(`remote ${threshold}`, (core) => ({
+    deviceFaults(device, faults) {
+      for (let i = 0; i < faults.count; i++) {
+        const page = faults.page[i];
+        const rights = faults.access[i] === ACCESS.read ? RIGHTS.read : RIGHTS.write;
+        core.map(device, blockOf(page), pageMask([page]), rights, 1);
+        if (threshold > 0) core.armCounter(device, blockOf(page), threshold);
+        faults.serve(i);
+      }
+    },
+    counter(device, block, page) {
+      // Every third page loses its mapping, so that pages begin anew to rely on the counts.
+      if (page % 3 === 0) core.unmap(device, block, pageMask([page]));
+      core.armCounter(device, block, threshold);
+    },
+    hostFault(page) {
+      core.populate(blockOf(page), pageMask([page]), HOST);
+      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
+      return 'retry';
+    },
+  }));
+}
+
+/** The CPU writes all pages from 0x200000 on, then the first device reads some in no order. */
+function reads(touches: number, pages: number, among: readonly number[], sizes: readonly number[]): RecordObject[] {
+  const roll = dice(touches);
+  const records: RecordObject[] = [{ timeNs: 0, actor: 'cpu', op: 'write', addr: 0x200000, size: pages * 4096 }];
+  for (let i = 0; i < touches; i++) {
+    const addr = 0x200000 + among[roll(among.length)] * 4096;
+    records.push({ timeNs: i, actor: 'gpu0', op: 'read', addr, size: sizes[roll(sizes.length)] });
+  }
+  return records;
+}
+
+/** Runs of one pass, each against a reference run of its own. */
+function expectAgreement(records: readonly RecordObject[], models: readonly ModelDefinition[]): void {
+  const trace = compileRecords(records, { chunkRows: 700 });
+  const specs = models.map((model) => laneSpec(model, trace, { inFlight: 2 }));
+  const references = specs.map((spec) => replayReference(trace, spec));
+  for (const kernel of KERNELS) {
+    replayFast(trace, specs, true, { kernel }).forEach((fast, lane) => {
+      expect(fast.events).toEqual(references[lane].events);
+      expect(JSON.stringify(fast.result)).toBe(JSON.stringify(references[lane].result));
+    });
+  }
+}
+
+test('more touches of a page than a low count holds', () => {
+  expectAgreement(reads(3_000, 3, [0, 2], [64]), [remoteToy()]);
+});
+
+test('touches of several sizes, more bytes than a low sum holds', () => {
+  expectAgreement(reads(3_000, 3, [0, 1, 2], [64, 64, 128, 1, 4_096]), [remoteToy()]);
+  expectAgreement(reads(1_000, 2, [1], [4_096, 4_096, 32]), [remoteToy()]);
+});
+
+test('access counters of runs that notify at different times', () => {
+  const thresholds = [1, 2, 3, 7, 40, 1_000].map(remoteToy);
+  expectAgreement(reads(1_500, 8, [0, 1, 2, 3, 5, 7], [64]), thresholds);
+  // The second block's ids lie in two groups.
+  expectAgreement(reads(1_500, 1_100, [508, 512, 600, 1_020, 1_023, 1_024, 1_090], [64, 4_096]), thresholds);
+});
+
+test('a page mapped remotely needs no second look once its first touch is done', () => {
+  const touch = vi.spyOn(LaneRun.prototype, 'touch');
+  const rows = ['0 cpu w 0x200000 8K', ...Array.from({ length: 20 }, (_, i) => `0 gpu0 r 0x200${(i % 2) * 8}00 64`)];
+  const run = runModel(remoteToy(100), rows, { inFlight: 1 });
+  expect(run.metrics['remote.device.accesses']).toBe(20);
+  // Two pages of the CPU's, then the device's fault. (Both addresses are in one page.)
+  expect(touch).toHaveBeenCalledTimes(3);
+  touch.mockRestore();
+});
+
+test('a copy touches a page that relies on the running counts and that another device waited on', () => {
+  const rows = [
+    '0 cpu w 0x200000 8K',
+    '0 gpu1 r 0x200000 64',
+    '0 gpu1 r 0x200000 64',
+    // Waited for a while: every touch of the page is looked at again.
+    '0 gpu0 r 0x200000 64',
+    '0 gpu1 copy 0x201000 64 0x200000',
+    '0 gpu1 r 0x200000 64',
+  ];
+  for (const threshold of [0, 2, 3, 4, 9]) {
+    const run = runModel(remoteToy(threshold), rows, { inFlight: 1 });
+    expect(run.metrics['remote.device.accesses']).toBe(6);
+  }
+});
+
+test('touches and bytes of a page, whatever unit is expected', () => {
+  const step = fc.record({
+    id: fc.nat(2),
+    times: fc.integer({ min: 1, max: 600 }),
+    bytes: fc.constantFrom(1, 64, 4096),
+  });
+  const expected = fc.array(
+    fc.oneof({ weight: 5, arbitrary: step }, { weight: 1, arbitrary: fc.constantFrom(1, 64, 4096) }),
+  );
+  fc.assert(
+    fc.property(expected, fc.constantFrom(...KERNELS), (steps, kernel) => {
+      const mmu = new Mmu(2, false, 3, {} as AddressSpace, { kernel });
+      mmu.startCounting(1);
+      const touches = [0, 0, 0];
+      const bytes = [0, 0, 0];
+      for (const next of steps) {
+        if (typeof next === 'number') mmu.expectBytes(next);
+        else {
+          for (let i = 0; i < next.times; i++) mmu.countTouch(1, next.id, next.bytes);
+          touches[next.id] += next.times;
+          bytes[next.id] += next.times * next.bytes;
+        }
+        for (let id = 0; id < 3; id++) {
+          expect(mmu.touchesOf(1, id)).toBe(touches[id]);
+          expect(mmu.bytesOf(1, id)).toBe(bytes[id]);
+        }
+      }
+    }),
+    { numRuns: 60, seed: 29 },
+  );
+});
