@@ -8,7 +8,7 @@ import { AddressSpace } from './address-space.ts';
 import { DueTimes } from './due-times.ts';
 import type { Access } from './faults.ts';
 import { HitPath } from './hit-path.ts';
-import { checkSlots } from './invariants.ts';
+import { checkNobodyWaits, checkSlots } from './invariants.ts';
 import { GROUP_SHIFT } from './kernel/layout.ts';
 import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
 import { LaneRun, type PassState } from './lane-run.ts';
@@ -94,7 +94,10 @@ class Pass {
     for (const lane of this.lanes) lane.finish(this.trace.records - 1);
     if (this.options.check) {
       const slots = this.space.slotsIn(0, Number.MAX_SAFE_INTEGER);
-      for (const lane of this.lanes) checkSlots(lane, slots, -1);
+      for (const lane of this.lanes) {
+        checkSlots(lane, slots, -1);
+        checkNobodyWaits(lane, this.mmu);
+      }
     }
     return this.lanes.map((lane) => laneResult(this.trace, lane));
   }
