@@ -7,8 +7,9 @@ import { formatNames, loadFormat, type ReportFormat } from '../../report/registr
 import { buildResult, type Result } from '../../report/result.ts';
 import { toolVersion } from '../../report/version.ts';
 import type { CompiledTrace } from '../../trace/compiled.ts';
-import { type Gate, type GateOptions, knownOfModels, loadGate, mustDiffer } from '../gate.ts';
+import type { Gate, GateOptions } from '../gate.ts';
 import { answer, type Io, OutputError, wantsColor } from '../io.ts';
+import { mustDiffer } from '../must-differ.ts';
 import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
@@ -113,6 +114,7 @@ async function run(io: Io, path: string, options: Options): Promise<void> {
 /** Null without --baseline, and then nothing may ask for one. */
 async function gateOf(options: Options, plan: Plan): Promise<Gate | null> {
   if (options.baseline !== undefined) {
+    const { knownOfModels, loadGate } = await import('../gate.ts');
     return loadGate(options.baseline, options, knownOfModels(plan.choices.map((choice) => choice.model)));
   }
   const asked = [
