@@ -114,6 +114,8 @@ const packages = (files: Set<string>): string[] =>
 test('run and its threads load what they need at once, and nothing else', () => {
   const program = loadedWith('cli/commands/run.ts', loadedWith('cli/main.ts'));
   expect(packages(program)).toEqual(['commander', 'flatbuffers']);
-  expect([...program].filter((file) => /^(?:figures|models|report\/(?:compare|html|explain))\//.test(file))).toEqual([]);
+  expect([...program].filter((file) => /^(?:figures|models|report\/(?:compare|html|explain))\//.test(file))).toEqual(
+    [],
+  );
   expect(packages(loadedWith('cli/replay-worker.ts'))).toEqual([]);
 });

@@ -14,7 +14,8 @@ import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
 import { type TraceOptions, withTrace } from '../read-trace.ts';
-import { replayRuns } from '../replay-runs.ts';
+import { replayRuns, threadsFor } from '../replay-runs.ts';
+import type { ReplayThreads } from '../replay-threads.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 
@@ -143,10 +144,15 @@ async function evaluate(
   plan: Plan,
   events: OutputFile | null,
 ): Promise<Result> {
-  // Shared at once, so that the columns as compiled can go.
-  return withTrace(io, path, options, (read) =>
-    evaluateTrace(io, openSharedTrace(shareTrace(read)), options, plan, events),
-  );
+  const threads = threadsFor(plan, options.jobs);
+  try {
+    // Shared at once, so that the columns as compiled can go.
+    return await withTrace(io, path, options, (read) =>
+      evaluateTrace(io, openSharedTrace(shareTrace(read)), options, plan, events, threads),
+    );
+  } finally {
+    await threads.stop();
+  }
 }
 
 async function evaluateTrace(
@@ -155,6 +161,7 @@ async function evaluateTrace(
   options: Options,
   plan: Plan,
   events: OutputFile | null,
+  threads: ReplayThreads,
 ): Promise<Result> {
   const quiet = options.quiet === true;
   const runs = runsOf(plan, trace);
@@ -167,6 +174,7 @@ async function evaluateTrace(
       events,
       interval: options.interval ?? null,
       onProgress: (records) => progress.update(records, trace.records),
+      threads,
     });
     return buildResult(trace, plan, runs, lanes, { version: toolVersion(), check });
   } finally {
