@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { compileLater } from './compile-later.ts';
 import type { Done, Failure, Report, Work } from './replay-worker.ts';
 
 /** What a thread is told at its start. */
@@ -34,6 +35,7 @@ export class ReplayThread {
   private lost: Error | null = null;
 
   constructor(start: Start) {
+    compileLater();
     this.worker = startWorker(start);
     this.worker.on('message', (report: Report) => this.hear(report));
     this.worker.on('error', (error) => this.lose(error));
