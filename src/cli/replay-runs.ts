@@ -1,6 +1,7 @@
 /** Replays planned runs in worker threads; results and events do not depend on how many. */
 
 import { closeSync, openSync, readSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { InvariantError, type LaneResult } from '../replay/lane.ts';
 import type { Plan, PlannedRun } from '../replay/plan.ts';
@@ -9,6 +10,7 @@ import { DamagedTraceError } from '../trace/arrow/chunks.ts';
 import type { CompiledTrace } from '../trace/compiled.ts';
 import { OutputError } from './io.ts';
 import { type OutputFile, removeTemporary } from './output-file.ts';
+import { plainLane, rehearsalsFor } from './rehearsal.ts';
 import { type ReplayThread, ReplayThreads, WorkFailed } from './replay-threads.ts';
 import type { Failure, Work } from './replay-worker.ts';
 import { shareTrace } from './shared-trace.ts';
@@ -25,11 +27,16 @@ export interface ReplayRunsOptions {
   readonly threads?: ReplayThreads;
 }
 
-/** A thread for each share of the runs of a plan, to load its code while the trace is read. */
-export function threadsFor({ choices, sizes }: Plan, jobs: number): ReplayThreads {
-  const runs = choices.flatMap(({ reference }) => sizes.map(() => reference));
+/** A thread for each share of the runs of a plan, to load its code and rehearse while the trace is read. */
+export async function threadsFor(plan: Plan, jobs: number): Promise<ReplayThreads> {
+  const references = plan.choices.flatMap(({ reference }) => plan.sizes.map(() => reference));
+  const shares = split(references.length, jobs);
+  const rehearsals = availableParallelism() > 1 ? await rehearsalsFor(plan, shares) : [];
   return new ReplayThreads(
-    split(runs.length, jobs).map(([first, end]) => ({ references: [...new Set(runs.slice(first, end))] })),
+    shares.map(([first, end], i) => ({
+      references: [...new Set(references.slice(first, end))],
+      rehearsal: rehearsals[i] ?? null,
+    })),
   );
 }
 
@@ -53,15 +60,13 @@ export async function replayObserved(
   const shares = split(runs.length, jobs);
   const done = shares.map(() => 0);
   const workers: ReplayThread[] = [];
+  let finished = false;
   try {
     const results = await Promise.all(
       shares.map(([first, end], i) => {
         const work: Work = {
           trace: shared,
-          lanes: runs.slice(first, end).map(({ choice, spec }) => {
-            const { model: _model, ...plain } = spec;
-            return { ...plain, reference: choice.reference };
-          }),
+          lanes: runs.slice(first, end).map(plainLane),
           firstRun: first,
           check,
           eventFiles: eventFiles?.slice(first, end) ?? null,
@@ -77,11 +82,14 @@ export async function replayObserved(
       }),
     );
     if (events !== null) for (const file of eventFiles!) append(file, events);
+    finished = true;
     return { lanes: results.flatMap((done) => done.results), found: results.flatMap((done) => done.found) };
   } catch (error) {
     throw error instanceof WorkFailed ? errorOf(error.failure, events) : error;
   } finally {
-    await Promise.all(workers.map((worker) => worker.stop()));
+    const stopped = Promise.all(workers.map((worker) => worker.stop()));
+    // They may still write into the files that go now; not so when they have said that they are done.
+    if (!finished) await stopped;
     for (const file of eventFiles ?? []) removeTemporary(file);
   }
 }

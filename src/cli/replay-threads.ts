@@ -7,12 +7,14 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { compileLater } from './compile-later.ts';
+import type { Rehearsal } from './rehearsal.ts';
 import type { Done, Failure, Report, Work } from './replay-worker.ts';
 
 /** What a thread is told at its start. */
 export interface Start {
   /** Of the models that it will need. */
   readonly references: readonly string[];
+  readonly rehearsal: Rehearsal | null;
 }
 
 /** A failure of the work itself, as the thread has told it. */
@@ -77,7 +79,7 @@ export class ReplayThreads {
 
   /** The next that is ready, or a new one. Who takes it stops it. */
   take(): ReplayThread {
-    return this.ready.shift() ?? new ReplayThread({ references: [] });
+    return this.ready.shift() ?? new ReplayThread({ references: [], rehearsal: null });
   }
 
   async stop(): Promise<void> {

@@ -13,12 +13,14 @@ import { isModulePath, loadModel } from '../replay/registry.ts';
 import type { Found, Observer, Question } from '../report/explain/observe.ts';
 import type { IntervalSamples } from '../report/interval.ts';
 import { DamagedTraceError } from '../trace/arrow/chunks.ts';
+import type { PlainLane } from './rehearsal.ts';
+import { rehearse } from './rehearse.ts';
 import type { Start } from './replay-threads.ts';
 import { openSharedTrace, type SharedTrace } from './shared-trace.ts';
 
 export interface Work {
   readonly trace: SharedTrace;
-  readonly lanes: readonly (Omit<LaneSpec, 'model'> & { readonly reference: string })[];
+  readonly lanes: readonly PlainLane[];
   /** Number of the first of these runs in the result. */
   readonly firstRun: number;
   readonly check: boolean;
@@ -201,9 +203,12 @@ function post(report: Report): void {
   parentPort!.postMessage(report);
 }
 
+const { references, rehearsal } = workerData as Start;
 // Whoever needs a model that does not load will be told why.
-const models = Promise.allSettled((workerData as Start).references.map(loadModel));
+const models = Promise.allSettled(references.map(loadModel));
+let wanted = false;
 parentPort!.once('message', async (given: Work) => {
+  wanted = true;
   await models;
   try {
     post(await work(given));
@@ -211,3 +216,4 @@ parentPort!.once('message', async (given: Work) => {
     post({ kind: 'failed', failure: failureOf(error, given.firstRun) });
   }
 });
+if (rehearsal !== null) void rehearse(rehearsal, loadModel, () => wanted);

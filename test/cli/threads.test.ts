@@ -93,3 +93,22 @@ test('more jobs than runs, and fewer, give the same result', async () => {
   }
   expect(new Set(results).size).toBe(1);
 });
+
+test('threads rehearse while the trace is read, and that changes nothing', async () => {
+  const args = (trace: string): string[] => {
+    const list = ['run', trace, '-m', 'all', '--oversub', 'none,2', '--jobs', '2', '--format', 'json'];
+    return [...list, '--events', join(folder, 'e.jsonl')];
+  };
+  const child = start(args('-'), PIPES);
+  const end = finished(child);
+  child.stdin!.write(TINY);
+  // Long enough for them to begin.
+  await pause(4000);
+  child.stdin!.end();
+  const slow = await end;
+  const slowEvents = readFileSync(join(folder, 'e.jsonl'), 'utf8');
+  const { status, stdout } = await run(args(tiny));
+  expect([slow.status, status]).toEqual([0, 0]);
+  expect(JSON.parse(slow.stdout).runs).toEqual(JSON.parse(stdout).runs);
+  expect(slowEvents).toBe(readFileSync(join(folder, 'e.jsonl'), 'utf8'));
+});
