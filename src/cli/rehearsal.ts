@@ -43,9 +43,9 @@ export async function rehearsalsFor(plan: Plan, shares: readonly [number, number
 const BASE = 0x40000000;
 const PAGE_BYTES = 4096;
 const BLOCK_BYTES = 2 ** 21;
-const BLOCKS = 16;
+const BLOCKS = 24;
 const BLOCKS_A_PART = 4;
-const TOUCHES_A_PART = 384;
+const TOUCHES_A_PART = 256;
 
 function text(): string {
   const lines = ['time_ns,actor,op,addr,size,thread,arg', `0,cpu,alloc,${BASE},${BLOCKS * BLOCK_BYTES},,a`];
