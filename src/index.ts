@@ -18,7 +18,8 @@ export { METRIC_NAMES, METRICS, type MetricName, type MetricSpec, TRIGGERS, type
 export * from './replay/model.ts';
 export type { RunOptions } from './replay/plan.ts';
 export { allModels, loadModel } from './replay/registry.ts';
-export { type Result, type RunResult, resultSchema } from './report/result.ts';
+export type { Result, RunResult } from './report/result.ts';
+export { resultSchema } from './report/result-schema.ts';
 export type * from './trace/compiled.ts';
 export { compileTraceText, TraceError, type TraceInfo, traceInfo } from './trace/index.ts';
 

@@ -96,3 +96,26 @@ test.each(['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'])('every file that 
   const missing = [...links, ...paths].filter((path) => !templates.test(path) && !existsSync(join(SRC, '..', path)));
   expect(missing).toEqual([]);
 });
+
+/** Files and packages that are loaded with a file, following imports of values but not those made when needed. */
+function loadedWith(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const [, from] of code(file).matchAll(/^(?:import|export)(?! type\b)[^;]*? from '([^']+)';/gm)) {
+    if (from.startsWith('.')) loadedWith(relative(SRC, resolve(SRC, dirname(file), from)), seen);
+    else seen.add(from);
+  }
+  return seen;
+}
+
+const packages = (files: Set<string>): string[] =>
+  [...files].filter((name) => !name.endsWith('.ts') && !name.startsWith('node:')).sort();
+
+test('run and its threads load what they need at once, and nothing else', () => {
+  const program = loadedWith('cli/commands/run.ts', loadedWith('cli/main.ts'));
+  expect(packages(program)).toEqual(['commander', 'flatbuffers']);
+  expect([...program].filter((file) => /^(?:figures|models|report\/(?:compare|html|explain))\//.test(file))).toEqual(
+    [],
+  );
+  expect(packages(loadedWith('cli/replay-worker.ts'))).toEqual([]);
+});

@@ -1,7 +1,6 @@
 /** New results held against a baseline: what `compare` and `run --baseline` share. */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { METRIC_NAMES } from '../replay/metrics.ts';
 import type { ModelDefinition } from '../replay/model.ts';
@@ -15,11 +14,7 @@ import json from '../report/formats/json.ts';
 import { type Comparable, readComparable } from '../report/read-result.ts';
 import { RESULT_SCHEMA, type Result } from '../report/result.ts';
 import type { OutputFile } from './output-file.ts';
-
-/** A metric got worse: exit status 1. */
-export class RegressionError extends Error {
-  override name = 'RegressionError';
-}
+import { RegressionError } from './regression-error.ts';
 
 export interface GateOptions {
   readonly format: string;
@@ -141,13 +136,4 @@ function regression(comparison: Comparison): RegressionError {
   return new RegressionError(
     `regression: ${worse} ${worse === 1 ? 'metric' : 'metrics'} got worse${worse === 1 ? '' : '; the worst'}: ${worst.run}: ${sentence(worst)}`,
   );
-}
-
-/** No two outputs, and no output and input, may be one file. */
-export function mustDiffer(files: readonly { readonly option: string; readonly path: string }[]): void {
-  for (const [i, { option, path }] of files.entries()) {
-    const other = files.slice(0, i).find((f) => f.path !== '-' && resolve(f.path) === resolve(path));
-    if (other === undefined) continue;
-    throw new ConfigurationError(`${other.option} and ${option} name the same file`, 'give each a name of its own');
-  }
 }

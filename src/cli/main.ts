@@ -5,34 +5,41 @@ import { ConfigurationError } from '../replay/configuration-error.ts';
 import { InvariantError } from '../replay/lane.ts';
 import { visibleLines } from '../report/text.ts';
 import { toolVersion } from '../report/version.ts';
-import { TraceError } from '../trace/index.ts';
-import { compareCommand } from './commands/compare.ts';
-import { explainCommand } from './commands/explain.ts';
-import { figureCommand } from './commands/figure.ts';
-import { metricsCommand } from './commands/metrics.ts';
-import { modelsCommand } from './commands/models.ts';
-import { platformsCommand } from './commands/platforms.ts';
-import { reportCommand } from './commands/report.ts';
-import { runCommand } from './commands/run.ts';
-import { traceCommand } from './commands/trace.ts';
+import { TraceError } from '../trace/errors.ts';
 import { EXAMPLES } from './examples.ts';
-import { RegressionError } from './gate.ts';
 import { type Io, OutputError } from './io.ts';
 import { removeTemporaries } from './output-file.ts';
+import { RegressionError } from './regression-error.ts';
 
 export const STATUS = { fine: 0, regression: 1, usage: 2, bug: 3, interrupted: 130, terminated: 143 } as const;
 
 /** Runs one command line (without `node` and the script) and gives its exit status. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
   try {
-    await program(io).parseAsync(argv, { from: 'user' });
+    await (await program(io, argv)).parseAsync(argv, { from: 'user' });
     return STATUS.fine;
   } catch (error) {
     return report(io, error);
   }
 }
 
-function program(io: Io): Command {
+type MakeCommand = (io: Io) => Command;
+
+/** In the order of the help. Loading all of them takes several times as long as the one that is asked for. */
+const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
+  run: async () => (await import('./commands/run.ts')).runCommand,
+  compare: async () => (await import('./commands/compare.ts')).compareCommand,
+  explain: async () => (await import('./commands/explain.ts')).explainCommand,
+  trace: async () => (await import('./commands/trace.ts')).traceCommand,
+  models: async () => (await import('./commands/models.ts')).modelsCommand,
+  metrics: async () => (await import('./commands/metrics.ts')).metricsCommand,
+  platforms: async () => (await import('./commands/platforms.ts')).platformsCommand,
+  report: async () => (await import('./commands/report.ts')).reportCommand,
+  figure: async () => (await import('./commands/figure.ts')).figureCommand,
+};
+
+/** With the command that is asked for; with all where that is for the program itself to answer (help, a slip). */
+async function program(io: Io, argv: readonly string[]): Promise<Command> {
   const root = new Command('gmem-eval')
     .description(
       'Replay a trace of memory accesses through models of the stacks that move data between a host and its accelerators.',
@@ -42,19 +49,8 @@ function program(io: Io): Command {
       'after',
       '\nExit status: 0 fine, 1 regression, 2 usage, configuration or trace error, 3 our bug, 130 Ctrl-C.',
     );
-  for (const command of [
-    runCommand,
-    compareCommand,
-    explainCommand,
-    traceCommand,
-    modelsCommand,
-    metricsCommand,
-    platformsCommand,
-    reportCommand,
-    figureCommand,
-  ]) {
-    root.addCommand(command(io));
-  }
+  const asked = argv.length > 0 && Object.hasOwn(COMMANDS, argv[0]) ? [argv[0]] : Object.keys(COMMANDS);
+  for (const make of await Promise.all(asked.map((name) => COMMANDS[name]()))) root.addCommand(make(io));
   settle(root, io);
   return root;
 }

@@ -1,6 +1,6 @@
 /** One line on a terminal's standard error: how far, how fast, how long still. Nothing where nobody watches. */
 
-import ora from 'ora';
+import type { Ora } from 'ora';
 import { formatCount, formatDuration, visible } from '../report/text.ts';
 import type { Io } from './io.ts';
 
@@ -14,14 +14,17 @@ const SILENT: Progress = { update: () => {}, stop: () => {} };
 
 export function startProgress(io: Io, quiet: boolean, what: string, unit: string): Progress {
   if (quiet || io.stderr.isTTY !== true) return SILENT;
-  const spinner = ora({
-    text: visible(what),
-    stream: io.stderr as unknown as NodeJS.WriteStream,
-    discardStdin: false,
-  }).start();
+  const stream = io.stderr as unknown as NodeJS.WriteStream;
+  let spinner: Ora | null = null;
+  let stopped = false;
+  // Loaded beside the work that is shown.
+  void import('ora').then(({ default: ora }) => {
+    if (!stopped) spinner = ora({ text: visible(what), stream, discardStdin: false }).start();
+  });
   const started = performance.now();
   return {
     update(done, of) {
+      if (spinner === null) return;
       const seconds = (performance.now() - started) / 1000;
       const rate = seconds > 0 ? done / seconds : 0;
       const part = of !== undefined && of > 0 ? ` of ${formatCount(of)}` : '';
@@ -31,6 +34,9 @@ export function startProgress(io: Io, quiet: boolean, what: string, unit: string
         `${what}: ${formatCount(done)}${part} ${unit}, ${formatCount(Math.round(rate))} ${unit}/s${left}`,
       );
     },
-    stop: () => void spinner.stop(),
+    stop: () => {
+      stopped = true;
+      spinner?.stop();
+    },
   };
 }

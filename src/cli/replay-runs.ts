@@ -1,18 +1,18 @@
 /** Replays planned runs in worker threads; results and events do not depend on how many. */
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { availableParallelism } from 'node:os';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { InvariantError, type LaneResult } from '../replay/lane.ts';
-import type { PlannedRun } from '../replay/plan.ts';
+import type { Plan, PlannedRun } from '../replay/plan.ts';
 import type { Found, Question } from '../report/explain/observe.ts';
 import { DamagedTraceError } from '../trace/arrow/chunks.ts';
 import type { CompiledTrace } from '../trace/compiled.ts';
 import { OutputError } from './io.ts';
 import { type OutputFile, removeTemporary } from './output-file.ts';
-import type { Failure, Report, Work } from './replay-worker.ts';
+import { plainLane, rehearsalsFor } from './rehearsal.ts';
+import { type ReplayThread, ReplayThreads, WorkFailed } from './replay-threads.ts';
+import type { Failure, Work } from './replay-worker.ts';
 import { shareTrace } from './shared-trace.ts';
 
 export interface ReplayRunsOptions {
@@ -23,6 +23,21 @@ export interface ReplayRunsOptions {
   readonly interval?: number | null;
   /** Records done, the least of all workers. */
   readonly onProgress: (records: number) => void;
+  /** Threads that were started ahead; more are started where these are too few. */
+  readonly threads?: ReplayThreads;
+}
+
+/** A thread for each share of the runs of a plan, to load its code and rehearse while the trace is read. */
+export async function threadsFor(plan: Plan, jobs: number): Promise<ReplayThreads> {
+  const references = plan.choices.flatMap(({ reference }) => plan.sizes.map(() => reference));
+  const shares = split(references.length, jobs);
+  const rehearsals = availableParallelism() > 1 ? await rehearsalsFor(plan, shares) : [];
+  return new ReplayThreads(
+    shares.map(([first, end], i) => ({
+      references: [...new Set(references.slice(first, end))],
+      rehearsal: rehearsals[i] ?? null,
+    })),
+  );
 }
 
 export async function replayRuns(
@@ -37,41 +52,44 @@ export async function replayRuns(
 export async function replayObserved(
   trace: CompiledTrace,
   runs: readonly PlannedRun[],
-  { check, jobs, events, interval = null, onProgress }: ReplayRunsOptions,
+  { check, jobs, events, interval = null, onProgress, threads = new ReplayThreads([]) }: ReplayRunsOptions,
   question: Question | null,
 ): Promise<{ readonly lanes: LaneResult[]; readonly found: Found[] }> {
   const shared = shareTrace(trace);
   const eventFiles = events === null ? null : runs.map(() => events.scratchFile());
   const shares = split(runs.length, jobs);
   const done = shares.map(() => 0);
-  const workers: Worker[] = [];
+  const workers: ReplayThread[] = [];
+  let finished = false;
   try {
     const results = await Promise.all(
       shares.map(([first, end], i) => {
         const work: Work = {
           trace: shared,
-          lanes: runs.slice(first, end).map(({ choice, spec }) => {
-            const { model: _model, ...plain } = spec;
-            return { ...plain, reference: choice.reference };
-          }),
+          lanes: runs.slice(first, end).map(plainLane),
           firstRun: first,
           check,
           eventFiles: eventFiles?.slice(first, end) ?? null,
           interval,
           question,
         };
-        const worker = startWorker(work);
+        const worker = threads.take();
         workers.push(worker);
-        return outcome(worker, events, (records) => {
+        return worker.replay(work, (records) => {
           done[i] = records;
           onProgress(Math.min(...done));
         });
       }),
     );
     if (events !== null) for (const file of eventFiles!) append(file, events);
+    finished = true;
     return { lanes: results.flatMap((done) => done.results), found: results.flatMap((done) => done.found) };
+  } catch (error) {
+    throw error instanceof WorkFailed ? errorOf(error.failure, events) : error;
   } finally {
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    const stopped = Promise.all(workers.map((worker) => worker.stop()));
+    // They may still write into the files that go now; not so when they have said that they are done.
+    if (!finished) await stopped;
     for (const file of eventFiles ?? []) removeTemporary(file);
   }
 }
@@ -83,32 +101,6 @@ function split(runs: number, jobs: number): [number, number][] {
     Math.floor((i * runs) / shares),
     Math.floor(((i + 1) * runs) / shares),
   ]);
-}
-
-function startWorker(work: Work): Worker {
-  const here = import.meta.url;
-  if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here), { workerData: work });
-  // Run from source (tests, scripts): Node 20 cannot load TypeScript by itself.
-  const loader = pathToFileURL(createRequire(here).resolve('tsx/esm/api')).href.replace(/cjs$/, 'mjs');
-  const script = new URL('./replay-worker.ts', here).href;
-  return new Worker(`import('${loader}').then((tsx) => { tsx.register(); return import('${script}'); })`, {
-    eval: true,
-    workerData: work,
-  });
-}
-
-type Done = Extract<Report, { readonly kind: 'done' }>;
-
-function outcome(worker: Worker, events: OutputFile | null, onProgress: (records: number) => void): Promise<Done> {
-  return new Promise((resolve, reject) => {
-    worker.on('message', (report: Report) => {
-      if (report.kind === 'progress') onProgress(report.records);
-      else if (report.kind === 'done') resolve(report);
-      else reject(errorOf(report.failure, events));
-    });
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`a replay thread ended early (status ${code})`)));
-  });
 }
 
 function errorOf(failure: Failure, events: OutputFile | null): Error {

@@ -1,4 +1,7 @@
-/** A thread that replays some of the runs, so that the main thread can answer Ctrl-C and show progress. */
+/**
+ * A thread that replays some of the runs, so that the main thread can answer Ctrl-C and show progress. It loads its code
+ * at once and waits for its work.
+ */
 
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -7,14 +10,17 @@ import { replay } from '../replay/engine.ts';
 import { type EventLine, InvariantError, type LaneResult, type LaneSpec } from '../replay/lane.ts';
 import type { ModelDefinition, ModelHooks } from '../replay/model.ts';
 import { isModulePath, loadModel } from '../replay/registry.ts';
-import { type Found, observer, type Question } from '../report/explain/observe.ts';
-import { IntervalSamples } from '../report/interval.ts';
+import type { Found, Observer, Question } from '../report/explain/observe.ts';
+import type { IntervalSamples } from '../report/interval.ts';
 import { DamagedTraceError } from '../trace/arrow/chunks.ts';
+import type { PlainLane } from './rehearsal.ts';
+import { rehearse } from './rehearse.ts';
+import type { Start } from './replay-threads.ts';
 import { openSharedTrace, type SharedTrace } from './shared-trace.ts';
 
 export interface Work {
   readonly trace: SharedTrace;
-  readonly lanes: readonly (Omit<LaneSpec, 'model'> & { readonly reference: string })[];
+  readonly lanes: readonly PlainLane[];
   /** Number of the first of these runs in the result. */
   readonly firstRun: number;
   readonly check: boolean;
@@ -28,8 +34,14 @@ export interface Work {
 
 export type Report =
   | { readonly kind: 'progress'; readonly records: number }
-  | { readonly kind: 'done'; readonly results: readonly LaneResult[]; readonly found: readonly Found[] }
+  | Done
   | { readonly kind: 'failed'; readonly failure: Failure };
+
+export interface Done {
+  readonly kind: 'done';
+  readonly results: readonly LaneResult[];
+  readonly found: readonly Found[];
+}
 
 /** An error in a form that crosses threads. */
 export interface Failure {
@@ -50,8 +62,8 @@ async function work({ trace, lanes, firstRun, check, eventFiles, interval, quest
   const specs = await Promise.all(
     lanes.map(async ({ reference, ...spec }): Promise<LaneSpec> => ({ ...spec, model: await model(reference) })),
   );
-  const events = eventFiles === null ? null : new EventFiles(eventFiles, firstRun, interval);
-  const observers = question === null ? null : lanes.map(({ platform }) => observer(question, trace, platform));
+  const events = eventFiles === null ? null : await EventFiles.open(eventFiles, firstRun, interval);
+  const observers = question === null ? null : await observersOf(question, trace, lanes);
   let lastReport = 0;
   const results = replay(openSharedTrace(trace), specs, {
     check,
@@ -73,6 +85,12 @@ async function work({ trace, lanes, firstRun, check, eventFiles, interval, quest
   });
   events?.flush();
   return { kind: 'done', results, found: observers?.map((each) => each.found()) ?? [] };
+}
+
+/** Most runs have none, and need not load what observes. */
+async function observersOf(question: Question, trace: SharedTrace, lanes: Work['lanes']): Promise<Observer[]> {
+  const { observer } = await import('../report/explain/observe.ts');
+  return lanes.map(({ platform }) => observer(question, trace, platform));
 }
 
 async function model(reference: string): Promise<ModelDefinition> {
@@ -122,17 +140,23 @@ function hookNames(hooks: ModelHooks): (keyof ModelHooks)[] {
 /** Lines of each run in a file of its own: runs of one pass come interleaved. */
 class EventFiles {
   private readonly buffers: string[];
-  private readonly samples: readonly IntervalSamples[] | null;
+  private samples: readonly IntervalSamples[] | null = null;
 
-  constructor(
+  private constructor(
     private readonly paths: readonly string[],
     private readonly firstRun: number,
-    interval: number | null,
   ) {
     this.buffers = paths.map(() => '');
-    this.samples =
-      interval === null ? null : paths.map((_, run) => new IntervalSamples(interval, (line) => this.write(run, line)));
+  }
+
+  static async open(paths: readonly string[], firstRun: number, interval: number | null): Promise<EventFiles> {
+    const files = new EventFiles(paths, firstRun);
+    if (interval !== null) {
+      const { IntervalSamples } = await import('../report/interval.ts');
+      files.samples = paths.map((_, run) => new IntervalSamples(interval, (line) => files.write(run, line)));
+    }
     for (const path of paths) writeFileSync(path, '');
+    return files;
   }
 
   add(run: number, event: EventLine): void {
@@ -179,9 +203,17 @@ function post(report: Report): void {
   parentPort!.postMessage(report);
 }
 
-const given = workerData as Work;
-try {
-  post(await work(given));
-} catch (error) {
-  post({ kind: 'failed', failure: failureOf(error, given.firstRun) });
-}
+const { references, rehearsal } = workerData as Start;
+// Whoever needs a model that does not load will be told why.
+const models = Promise.allSettled(references.map(loadModel));
+let wanted = false;
+parentPort!.once('message', async (given: Work) => {
+  wanted = true;
+  await models;
+  try {
+    post(await work(given));
+  } catch (error) {
+    post({ kind: 'failed', failure: failureOf(error, given.firstRun) });
+  }
+});
+if (rehearsal !== null) void rehearse(rehearsal, loadModel, () => wanted);

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { ConfigurationError, didYouMean } from '../replay/configuration-error.ts';
 import { defaultExport, modulesOf } from '../replay/registry.ts';
 import type { Platform } from './platform.ts';
-import { platformFromProfile, profileSchema } from './profile.ts';
+import { platformFromProfile } from './profile.ts';
 
 export const DEFAULT_PLATFORM = 'pcie4';
 
@@ -27,7 +27,7 @@ export async function loadPlatform(nameOrFile: string): Promise<Platform> {
   return defaultExport(url);
 }
 
-function readPlatform(file: string): Platform {
+async function readPlatform(file: string): Promise<Platform> {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -46,6 +46,7 @@ function readPlatform(file: string): Platform {
       'start from the output of `gmem-eval platforms NAME --format json`',
     );
   }
+  const { profileSchema } = await import('./profile-schema.ts');
   const parsed = profileSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -113,7 +113,17 @@ export class Mmu {
     for (let w = low; w <= high; w++) {
       const there = slotTouched[at + w];
       const first = slotFirstId[slot] + slotRank[at + w];
-      for (let rest = there & mask[w] & here[at + w] & ~guessed[at + w]; rest !== 0; rest &= rest - 1) {
+      const hit = there & mask[w] & here[at + w] & ~guessed[at + w];
+      if (hit === 0) continue;
+      if (hit === there) {
+        // The common case, a whole block: ids of neighbours are neighbours.
+        for (let id = first, end = first + popcount32(there); id < end; id++) {
+          if ((waiting[id] & laneBit) !== 0) continue;
+          for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + stride * id] |= laneBit;
+        }
+        continue;
+      }
+      for (let rest = hit; rest !== 0; rest &= rest - 1) {
         const id = first + popcount32(there & ((rest & -rest) - 1));
         if ((waiting[id] & laneBit) !== 0) continue;
         for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + id] |= laneBit;

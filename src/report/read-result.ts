@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ConfigurationError } from '../replay/configuration-error.ts';
-import { RESULT_SCHEMA, type Result, resultSchema } from './result.ts';
+import { RESULT_SCHEMA, type Result } from './result.ts';
+import { resultSchema } from './result-schema.ts';
 
 const REMAKE = 'make it with `gmem-eval run TRACE --format json --out FILE`';
 

@@ -1,10 +1,10 @@
 /** The JSON Schemas that `schema/` publishes. */
 
 import { z } from 'zod';
-import { profileSchema } from '../platforms/profile.ts';
+import { profileSchema } from '../platforms/profile-schema.ts';
 import { comparisonSchema } from './compare/comparison.ts';
 import { explainPageSchema, explainTopSchema } from './explain/schema.ts';
-import { resultSchema } from './result.ts';
+import { resultSchema } from './result-schema.ts';
 
 /** Text of each file by its name. */
 export function schemas(): Record<string, string> {

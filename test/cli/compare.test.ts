@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { comparisonSchema } from '../../src/report/compare/comparison.ts';
-import { type Result, resultSchema } from '../../src/report/result.ts';
+import type { Result } from '../../src/report/result.ts';
+import { resultSchema } from '../../src/report/result-schema.ts';
 import { finished, gmemEval, type Outcome, ROOT, scratchFolder, start, TINY, TOY } from './harness.ts';
 
 const folder = scratchFolder();

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { type Result, resultSchema } from '../../src/report/result.ts';
+import type { Result } from '../../src/report/result.ts';
+import { resultSchema } from '../../src/report/result-schema.ts';
 import { gmemEval, scratchFolder, TINY, TOY } from './harness.ts';
 
 const folder = scratchFolder();

@@ -1,12 +1,7 @@
 import { expect, test } from 'vitest';
 import { copyNs } from '../../src/platforms/platform.ts';
-import {
-  platformFromProfile,
-  profileFields,
-  profileFromPlatform,
-  profileSchema,
-  sourceOf,
-} from '../../src/platforms/profile.ts';
+import { platformFromProfile, profileFields, profileFromPlatform, sourceOf } from '../../src/platforms/profile.ts';
+import { profileSchema } from '../../src/platforms/profile-schema.ts';
 import { DEFAULT_PLATFORM, loadPlatform, platformNames } from '../../src/platforms/registry.ts';
 
 test('the default is there', () => {

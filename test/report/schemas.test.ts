@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import json from '../../src/report/formats/json.ts';
-import { resultSchema } from '../../src/report/result.ts';
+import { resultSchema } from '../../src/report/result-schema.ts';
 import { schemas } from '../../src/report/schemas.ts';
 import { limited, resultOf } from './fixture.ts';
 

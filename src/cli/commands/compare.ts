@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { comparisonFormatNames } from '../../report/compare/registry.ts';
 import { readComparable } from '../../report/read-result.ts';
-import { type GateOptions, knownOfResult, loadGate, mustDiffer } from '../gate.ts';
+import { type GateOptions, knownOfResult, loadGate } from '../gate.ts';
 import { answer, type Io, wantsColor } from '../io.ts';
+import { mustDiffer } from '../must-differ.ts';
 import { repeated } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 

@@ -7,13 +7,15 @@ import { formatNames, loadFormat, type ReportFormat } from '../../report/registr
 import { buildResult, type Result } from '../../report/result.ts';
 import { toolVersion } from '../../report/version.ts';
 import type { CompiledTrace } from '../../trace/compiled.ts';
-import { type Gate, type GateOptions, knownOfModels, loadGate, mustDiffer } from '../gate.ts';
+import type { Gate, GateOptions } from '../gate.ts';
 import { answer, type Io, OutputError, wantsColor } from '../io.ts';
+import { mustDiffer } from '../must-differ.ts';
 import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
 import { type TraceOptions, withTrace } from '../read-trace.ts';
-import { replayRuns } from '../replay-runs.ts';
+import { replayRuns, threadsFor } from '../replay-runs.ts';
+import type { ReplayThreads } from '../replay-threads.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 
@@ -113,6 +115,7 @@ async function run(io: Io, path: string, options: Options): Promise<void> {
 /** Null without --baseline, and then nothing may ask for one. */
 async function gateOf(options: Options, plan: Plan): Promise<Gate | null> {
   if (options.baseline !== undefined) {
+    const { knownOfModels, loadGate } = await import('../gate.ts');
     return loadGate(options.baseline, options, knownOfModels(plan.choices.map((choice) => choice.model)));
   }
   const asked = [
@@ -141,10 +144,15 @@ async function evaluate(
   plan: Plan,
   events: OutputFile | null,
 ): Promise<Result> {
-  // Shared at once, so that the columns as compiled can go.
-  return withTrace(io, path, options, (read) =>
-    evaluateTrace(io, openSharedTrace(shareTrace(read)), options, plan, events),
-  );
+  const threads = await threadsFor(plan, options.jobs);
+  try {
+    // Shared at once, so that the columns as compiled can go.
+    return await withTrace(io, path, options, (read) =>
+      evaluateTrace(io, openSharedTrace(shareTrace(read)), options, plan, events, threads),
+    );
+  } finally {
+    await threads.stop();
+  }
 }
 
 async function evaluateTrace(
@@ -153,6 +161,7 @@ async function evaluateTrace(
   options: Options,
   plan: Plan,
   events: OutputFile | null,
+  threads: ReplayThreads,
 ): Promise<Result> {
   const quiet = options.quiet === true;
   const runs = runsOf(plan, trace);
@@ -165,6 +174,7 @@ async function evaluateTrace(
       events,
       interval: options.interval ?? null,
       onProgress: (records) => progress.update(records, trace.records),
+      threads,
     });
     return buildResult(trace, plan, runs, lanes, { version: toolVersion(), check });
   } finally {

@@ -1,7 +1,16 @@
 /** GPU page tables of ranges: mapping them, notifier callbacks that take mappings away, and the restore work. */
 
 import type { NotifierRange } from '../../replay/linux-mm/types.ts';
-import { andMask, copyMask, countPages, endOfRun, newMask, nextPage } from '../../replay/mask.ts';
+import {
+  andMask,
+  copyMask,
+  countPages,
+  endOfRun,
+  nextPage,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+} from '../../replay/mask.ts';
 import { RIGHTS } from '../../replay/model.ts';
 import { dropRanges, linkRanges, splitRange } from './ranges.ts';
 import { firstOn, forEachBlock } from './residency.ts';
@@ -80,8 +89,9 @@ function mapPiece(svms: Svms, range: SvmRange, first: number, last: number, gpu:
   }
   const writable = vma.writable && (range.flags & FLAG.gpuReadOnly) === 0;
   const rights = writable ? RIGHTS.atomic : RIGHTS.read;
-  const inVram = newMask();
-  const part = newMask();
+  const mark = scratchMark();
+  const inVram = scratchMask();
+  const part = scratchMask();
   let runFirst = first;
   let runLocation = -1;
   forEachBlock(first, last, (block, pages) => {
@@ -105,6 +115,7 @@ function mapPiece(svms: Svms, range: SvmRange, first: number, last: number, gpu:
     core.map(gpu, block, copyMask(part, pages), rights, entries);
     core.spend(countPages(pages) * costs.mapPageNs, 'mapping');
   });
+  releaseScratch(mark);
   svms.log('map', gpu, runFirst, last, runLocation, writable);
   flushTlb(svms, gpu);
 }

@@ -3,7 +3,16 @@
  * its copies.
  */
 
-import { andMask, countPages, endOfRun, newMask, nextPage, type PageMask } from '../../replay/mask.ts';
+import {
+  andMask,
+  countPages,
+  endOfRun,
+  nextPage,
+  type PageMask,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+} from '../../replay/mask.ts';
 import type { Trigger } from '../../replay/metrics.ts';
 import { HOST, RIGHTS } from '../../replay/model.ts';
 import { admits, ensureBo, leaveBo } from './buffers.ts';
@@ -88,7 +97,8 @@ function copyPiece(
   let collected = 0;
   let copied = 0;
   const jobs = new CopyJobs();
-  const source = newMask();
+  const mark = scratchMark();
+  const source = scratchMask();
   const options = {
     trigger: BOOKED_UNDER[trigger],
     move: { pagesPerCopy: COPY_JOB_PAGES },
@@ -109,6 +119,7 @@ function copyPiece(
   };
   const pages =
     to === HOST ? mm.migrateToHost(from, first, last, options) : mm.migrateToDevice(to, first, last, options);
+  releaseScratch(mark);
   // The fence of the last job is waited for.
   if (jobs.count > 0) core.count('roundTrips');
   core.spend(jobs.count * costs.copyJobNs, 'transfer');

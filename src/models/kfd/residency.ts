@@ -1,31 +1,39 @@
 /** Walks over pages, block by block. */
 
 import {
-  addRange,
   BLOCK_PAGES,
   countPagesIn,
-  newMask,
   nextPage,
   type PageMask,
   pageInBlock,
+  releaseScratch,
+  scratchMark,
+  scratchMask,
+  setRange,
 } from '../../replay/mask.ts';
 import type { Svms } from './types.ts';
 
-/** Calls `visit(block, mask)` for each 2 MiB block that first..last meets; the mask is used again. */
+/**
+ * Calls `visit(block, mask)` for each 2 MiB block that first..last meets; the mask is used again. Scratch masks that
+ * `visit` takes are given back at the end.
+ */
 export function forEachBlock(first: number, last: number, visit: (block: number, mask: PageMask) => void): void {
-  const mask = newMask();
+  const mark = scratchMark();
+  const mask = scratchMask();
   for (let page = first; page <= last; ) {
     const block = Math.floor(page / BLOCK_PAGES);
     const end = Math.min(last, (block + 1) * BLOCK_PAGES - 1);
-    addRange(mask.fill(0), pageInBlock(page), pageInBlock(end));
+    setRange(mask, pageInBlock(page), pageInBlock(end));
     visit(block, mask);
     page = end + 1;
   }
+  releaseScratch(mark);
 }
 
 /** Pages of first..last that are on `gpu`. */
 export function countVramPages(svms: Svms, gpu: number, first: number, last: number): number {
-  const resident = newMask();
+  const mark = scratchMark();
+  const resident = scratchMask();
   let pages = 0;
   for (let page = first; page <= last; ) {
     const block = Math.floor(page / BLOCK_PAGES);
@@ -34,17 +42,21 @@ export function countVramPages(svms: Svms, gpu: number, first: number, last: num
     pages += countPagesIn(resident, pageInBlock(page), pageInBlock(end));
     page = end + 1;
   }
+  releaseScratch(mark);
   return pages;
 }
 
 /** First page of first..last that is on `gpu`, or -1. */
 export function firstOn(svms: Svms, gpu: number, first: number, last: number): number {
-  const resident = newMask();
-  for (let page = first; page <= last; ) {
+  const mark = scratchMark();
+  const resident = scratchMask();
+  let found = -1;
+  for (let page = first; page <= last && found < 0; ) {
     const block = Math.floor(page / BLOCK_PAGES);
-    const found = nextPage(svms.core.residentMask(gpu, block, resident), pageInBlock(page));
-    if (found >= 0) return block * BLOCK_PAGES + found <= last ? block * BLOCK_PAGES + found : -1;
+    const inBlock = nextPage(svms.core.residentMask(gpu, block, resident), pageInBlock(page));
+    if (inBlock >= 0) found = block * BLOCK_PAGES + inBlock;
     page = (block + 1) * BLOCK_PAGES;
   }
-  return -1;
+  releaseScratch(mark);
+  return found <= last ? found : -1;
 }

@@ -9,6 +9,7 @@ import { ACCESS, type FaultBuffer } from '../../replay/faults.ts';
 import { RIGHTS } from '../../replay/model.ts';
 import { ignoresFault, restorePages } from './faults.ts';
 import { FaultFilter, TICK_NS } from './filter.ts';
+import { HeldPages } from './held-pages.ts';
 import type { Svms } from './types.ts';
 
 export interface RetryFaultOptions {
@@ -24,7 +25,7 @@ export function createRetryFaults(svms: Svms, options: RetryFaultOptions) {
   const { core } = svms;
   const filters = core.actors.map(() => new FaultFilter());
   /** Pages that the CAM of each GPU holds: taken up in the present round. */
-  const held = core.actors.map(() => new Set<number>());
+  const held = core.actors.map(() => new HeldPages());
 
   const usable = (gpu: number, faults: FaultBuffer, i: number): boolean =>
     core.mapping(gpu, faults.page[i]) >= (faults.access[i] === ACCESS.read ? RIGHTS.read : RIGHTS.write);

@@ -1,0 +1,100 @@
+/**
+ * The threads that replay. They may be started before there is anything to replay: a thread takes a while to load its
+ * code, which it can do while the trace is read.
+ */
+
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { compileLater } from './compile-later.ts';
+import type { Rehearsal } from './rehearsal.ts';
+import type { Done, Failure, Report, Work } from './replay-worker.ts';
+
+/** What a thread is told at its start. */
+export interface Start {
+  /** Of the models that it will need. */
+  readonly references: readonly string[];
+  readonly rehearsal: Rehearsal | null;
+}
+
+/** A failure of the work itself, as the thread has told it. */
+export class WorkFailed extends Error {
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+  }
+}
+
+interface Waiting {
+  readonly resolve: (done: Done) => void;
+  readonly reject: (error: Error) => void;
+  readonly onProgress: (records: number) => void;
+}
+
+export class ReplayThread {
+  private readonly worker: Worker;
+  private waiting: Waiting | null = null;
+  /** Why it is no longer there; it may end before anybody has asked anything of it. */
+  private lost: Error | null = null;
+
+  constructor(start: Start) {
+    compileLater();
+    this.worker = startWorker(start);
+    this.worker.on('message', (report: Report) => this.hear(report));
+    this.worker.on('error', (error) => this.lose(error));
+    this.worker.on('exit', (code) => this.lose(new Error(`a replay thread ended early (status ${code})`)));
+  }
+
+  /** Once. */
+  replay(work: Work, onProgress: (records: number) => void): Promise<Done> {
+    return new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject, onProgress };
+      if (this.lost !== null) reject(this.lost);
+      else this.worker.postMessage(work);
+    });
+  }
+
+  private hear(report: Report): void {
+    if (report.kind === 'progress') this.waiting?.onProgress(report.records);
+    else if (report.kind === 'done') this.waiting?.resolve(report);
+    else this.waiting?.reject(new WorkFailed(report.failure));
+  }
+
+  private lose(error: Error): void {
+    this.lost ??= error;
+    this.waiting?.reject(this.lost);
+  }
+
+  async stop(): Promise<void> {
+    await this.worker.terminate();
+  }
+}
+
+/** Threads that are started and not in use. */
+export class ReplayThreads {
+  private readonly ready: ReplayThread[];
+
+  constructor(starts: readonly Start[]) {
+    this.ready = starts.map((start) => new ReplayThread(start));
+  }
+
+  /** The next that is ready, or a new one. Who takes it stops it. */
+  take(): ReplayThread {
+    return this.ready.shift() ?? new ReplayThread({ references: [], rehearsal: null });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.ready.splice(0).map((thread) => thread.stop()));
+  }
+}
+
+function startWorker(start: Start): Worker {
+  const here = import.meta.url;
+  if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here), { workerData: start });
+  // Run from source (tests, scripts): Node 20 cannot load TypeScript by itself.
+  const loader = pathToFileURL(createRequire(here).resolve('tsx/esm/api')).href.replace(/cjs$/, 'mjs');
+  const script = new URL('./replay-worker.ts', here).href;
+  return new Worker(`import('${loader}').then((tsx) => { tsx.register(); return import('${script}'); })`, {
+    eval: true,
+    workerData: start,
+  });
+}

@@ -1,0 +1,114 @@
+/** Threads that are started before the trace is there: what goes wrong meanwhile is told as ever, and nothing hangs. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { beforeEach, expect, test } from 'vitest';
+import { finished, gmemEval, scratchFolder, start, TINY, TOY } from './harness.ts';
+
+const folder = scratchFolder();
+const tiny = join(folder, 'tiny.csv');
+const out = join(folder, 'r.json');
+const PIPES: ['pipe', 'pipe', 'pipe'] = ['pipe', 'pipe', 'pipe'];
+
+/** In a process of its own, whose main thread is one. */
+const run = (args: string[]) => finished(start(args, ['ignore', 'pipe', 'pipe']));
+
+/** A model that does `inThread` where a replay thread loads it. */
+function modelFile(inThread: string): string {
+  const file = join(folder, `model-${serial++}.mjs`);
+  writeFileSync(
+    file,
+    `import { writeFileSync } from 'node:fs';
+     import { isMainThread } from 'node:worker_threads';
+     if (!isMainThread) { ${inThread} }
+     export default { name: 'mine', title: '', summary: [], sources: [], presets: { p: { title: '' } }, parameters: {},
+       create: () => ({}) };`,
+  );
+  return file;
+}
+let serial = 0;
+
+beforeEach(() => writeFileSync(tiny, TINY));
+
+const leftovers = (): string[] => readdirSync(folder).filter((name) => /\.tmp$|^[re]\.json/.test(name));
+
+test('a thread loads its model while the trace is read', async () => {
+  const loaded = join(folder, 'loaded');
+  const model = modelFile(`writeFileSync(${JSON.stringify(loaded)}, '');`);
+  const child = start(['run', '-', '-m', `${TOY},${model}`, '--jobs', '2', '--format', 'json'], PIPES);
+  const end = finished(child);
+  while (!existsSync(loaded)) await pause(20);
+  child.stdin!.end(TINY);
+  const { status, stdout } = await end;
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout).runs).toHaveLength(2);
+});
+
+test('a trace that cannot be read ends the waiting threads: status 2, its own message, no file', async () => {
+  const child = start(['run', '-', '-m', TOY, '--oversub', '1,2', '--jobs', '2', '--out', out], PIPES);
+  child.stdin!.end('actor,op,addr,size\ngpu0,read,here,64\n');
+  const { status, signal, stdout, stderr } = await finished(child);
+  expect({ status, signal, stdout }).toEqual({ status: 2, signal: null, stdout: '' });
+  expect(stderr).toMatch(/^<stdin>:2: .*here/);
+  expect(leftovers()).toEqual([]);
+});
+
+test('a thread that is gone before its work comes is a bug of ours, and says how it ended', async () => {
+  const model = modelFile('process.exit(7);');
+  const events = join(folder, 'e.jsonl');
+  const { status, stdout, stderr } = await run(['run', tiny, '-m', model, '--out', out, '--events', events]);
+  expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+  expect(stderr).toMatch(/^error: a replay thread ended early \(status 7\)\n/);
+  expect(leftovers()).toEqual([]);
+});
+
+test('an error that nobody catches in a waiting thread comes out when its work is due', async () => {
+  const model = modelFile(`setTimeout(() => { throw new Error('stumbled'); });`);
+  const child = start(['run', '-', '-m', model, '--out', out], PIPES);
+  const end = finished(child);
+  await pause(1500);
+  child.stdin!.end(TINY);
+  const { status, stderr } = await end;
+  expect(status).toBe(3);
+  expect(stderr).toMatch(/^error: stumbled\n/);
+  expect(leftovers()).toEqual([]);
+});
+
+test('a model that loads here and not in a thread is named', async () => {
+  const model = modelFile(`throw new Error('not here');`);
+  const { status, stderr } = await run(['run', tiny, '-m', `${TOY},${model}`, '--jobs', '2', '--out', out]);
+  expect(status).toBe(2);
+  expect(stderr).toBe(
+    `error: ${model}: the module does not load: not here\n  mend the module, or set DEBUG=1 to see where it fails\n`,
+  );
+  expect(leftovers()).toEqual([]);
+});
+
+test('more jobs than runs, and fewer, give the same result', async () => {
+  const results: string[] = [];
+  for (const jobs of ['1', '2', '9']) {
+    const args = ['run', tiny, '-m', TOY, '--oversub', '1,2,4', '--jobs', jobs, '--format', 'json', '--out', out];
+    expect(await gmemEval(args)).toEqual({ status: 0, stdout: '', stderr: '' });
+    results.push(readFileSync(out, 'utf8'));
+  }
+  expect(new Set(results).size).toBe(1);
+});
+
+test('threads rehearse while the trace is read, and that changes nothing', async () => {
+  const args = (trace: string): string[] => {
+    const list = ['run', trace, '-m', 'all', '--oversub', 'none,2', '--jobs', '2', '--format', 'json'];
+    return [...list, '--events', join(folder, 'e.jsonl')];
+  };
+  const child = start(args('-'), PIPES);
+  const end = finished(child);
+  child.stdin!.write(TINY);
+  // Long enough for them to begin.
+  await pause(4000);
+  child.stdin!.end();
+  const slow = await end;
+  const slowEvents = readFileSync(join(folder, 'e.jsonl'), 'utf8');
+  const { status, stdout } = await run(args(tiny));
+  expect([slow.status, status]).toEqual([0, 0]);
+  expect(JSON.parse(slow.stdout).runs).toEqual(JSON.parse(stdout).runs);
+  expect(slowEvents).toBe(readFileSync(join(folder, 'e.jsonl'), 'utf8'));
+});
