@@ -69,10 +69,15 @@ class IdPool {
   }
 }
 
-/** `blocks.touched` must be complete. `events` = number of events, `actors` = number of actors. */
-export function numberPages(blocks: LiveBlocks, events: number, actors: number): Numbering {
+/** `blocks.touched` must be complete. `events` = number of events, `actors` = number of actors. `newWords` gives zeros. */
+export function numberPages(
+  blocks: LiveBlocks,
+  events: number,
+  actors: number,
+  newWords: (n: number) => Int32Array,
+): Numbering {
   const { count, block, beginEvent, endEvent, touched, touchedBy } = blocks;
-  const wordId = new Int32Array(count * MASK_WORDS);
+  const wordId = newWords(count * MASK_WORDS);
   const pages = new Uint16Array(count);
   for (let life = 0; life < count; life++) {
     let n = 0;

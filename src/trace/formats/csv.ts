@@ -52,7 +52,7 @@ export const format: TraceFormat = {
 };
 
 async function readCsv(source: TraceSource, into: TraceCompiler): Promise<void> {
-  rehearse();
+  if (into.loops.exports === null) rehearse();
   const scanner = new RowScanner(into, (fields, line) => reader.read(fields, line));
   const reader = new RecordReader(into, scanner);
   let decoder: RecordDecoder | null = null;
