@@ -168,7 +168,7 @@ export function countRows(
     store<i64>(mine, load<i64>(mine, 8) + <i64>load<u32>(bytes + (i << 2)), 8);
     const ofOp = mine + (<usize>(access & 0x7f) << 3);
     store<i64>(ofOp, load<i64>(ofOp, 16) + <i64>((access >> 7) ^ 1), 16);
-    changes += a != last ? 1 : 0;
+    changes += <i32>(a != last);
     last = a;
   }
   store<i32>(FOUND, last);

@@ -1,16 +1,14 @@
 /**
  * The loop that most rows of most traces go through, in AssemblyScript: `[TIME,]ACTOR,OP,0xADDR,SIZE[,[THREAD]][,]`.
  * It takes the rows that `src/trace/plain-loop.ts` takes, and stores the same; the layout is that of
- * `src/trace/kernel/layout.ts`. Digits are read eight at a time, as bytes of a 64-bit number.
- *
- * Where the next row begins is found first, by the next line end: then the rows do not wait for each other, and the
- * processor works on several at once.
+ * `src/trace/kernel/layout.ts`. Digits are read all at once, as bytes of a vector or of a
+ * 64-bit number.
  */
 
 const ROOM_ROWS: usize = 65536;
 const FOUND: usize = 0;
 const LAST_TIME: usize = 64;
-const POWERS: usize = 128;
+const VECTORS: usize = 128;
 const WORDS: usize = 4096;
 const WORDS_BYTES: usize = 4096 * 32;
 const CACHE: usize = WORDS + WORDS_BYTES;
@@ -32,8 +30,6 @@ const ACTOR_WORDS: i32 = 8;
 const ZEROS: u64 = 0x3030303030303030;
 const ABOVE_NINE: u64 = 0x7676767676767676;
 const HIGH_BITS: u64 = 0x8080808080808080;
-const LOW_BITS: u64 = 0x0101010101010101;
-const COMMAS: u64 = 0x2c2c2c2c2c2c2c2c;
 const COMMA: u32 = 44;
 const CARRIAGE_RETURN: u32 = 13;
 const NEWLINE: u32 = 10;
@@ -53,33 +49,16 @@ function decimal(x: u64, digits: u64): u64 {
   return (x * 10000 + (x >> 32)) & 0xffffffff;
 }
 
-/** All high bits, if all eight bytes are hex digits. */
+/** How many of the bytes, from the first on, are marked. */
 @inline
-function hexDigits(x: u64): u64 {
-  const letters = x | 0x2020202020202020;
-  const digit = (x + 0x5050505050505050) & ~(x + 0x4646464646464646);
-  const letter = (letters + 0x1f1f1f1f1f1f1f1f) & ~(letters + 0x1919191919191919);
-  return (digit | letter) & ~x & HIGH_BITS;
+function leading(marks: v128): i32 {
+  return ctz(~i8x16.bitmask(marks));
 }
 
-/** The number of eight hex digits, the first of which is the lowest byte. */
+/** The bytes before `count`, the last one first, then zeros. */
 @inline
-function hex(x: u64): u64 {
-  x = (x & 0x0f0f0f0f0f0f0f0f) + 9 * ((x >> 6) & LOW_BITS);
-  x = ((x << 4) | (x >> 8)) & 0x00ff00ff00ff00ff;
-  x = ((x << 8) | (x >> 16)) & 0x0000ffff0000ffff;
-  return ((x << 16) | (x >> 32)) & 0xffffffff;
-}
-
-/** Bit i is set if byte `at` + i is a line end; 48 bytes. */
-@inline
-function lineEnds(at: usize): u64 {
-  const end = i8x16.splat(<i8>NEWLINE);
-  return (
-    <u64>(<u32>i8x16.bitmask(i8x16.eq(v128.load(at), end))) |
-    ((<u64>(<u32>i8x16.bitmask(i8x16.eq(v128.load(at, 16), end)))) << 16) |
-    ((<u64>(<u32>i8x16.bitmask(i8x16.eq(v128.load(at, 32), end)))) << 32)
-  );
+function reversed(bytes: v128, count: i32, order: v128): v128 {
+  return i8x16.swizzle(bytes, i8x16.sub(i8x16.splat(<i8>(count - 1)), order));
 }
 
 @inline
@@ -111,31 +90,34 @@ export function plainRows(
 ): usize {
   let lastTime = <i64>load<f64>(LAST_TIME);
   let next: usize = at;
+  // Taken from memory once, they stay in registers; constants would be made anew in each row.
+  const order = v128.load(VECTORS);
+  const zeros = v128.load(VECTORS, 16);
+  const ten = v128.load(VECTORS, 32);
+  const lowBytes = v128.load(VECTORS, 48);
+  const ten16 = v128.load(VECTORS, 64);
+  const by100 = v128.load(VECTORS, 80);
+  const by10000 = v128.load(VECTORS, 96);
+  const cases = v128.load(VECTORS, 112);
+  const smallA = v128.load(VECTORS, 128);
+  const six = v128.load(VECTORS, 144);
+  const lowBits = v128.load(VECTORS, 160);
+  const nine = v128.load(VECTORS, 176);
   for (; at < end && row < endRow; at = next) {
-    const ends = lineEnds(at);
-    next = at + <usize>ctz(ends) + 1;
     let p = at;
     let time: i64 = 0;
     if (withTime) {
-      let x = load<u64>(p) ^ ZEROS;
-      let stops = noDigits(x);
-      if (stops != 0) {
-        const digits = ctz(stops) >> 3;
-        if (digits == 0) break;
-        time = decimal(x, digits);
-        p += <usize>digits;
-      } else {
-        time = decimal(x, 8);
-        p += 8;
-        x = load<u64>(p) ^ ZEROS;
-        stops = noDigits(x);
-        if (stops == 0) break;
-        const digits = ctz(stops) >> 3;
-        if (digits != 0) {
-          time = time * load<i64>(POWERS + (<usize>digits << 3)) + decimal(x, digits);
-          p += <usize>digits;
-        }
-      }
+      const x = i8x16.sub(v128.load(p), zeros);
+      const digits = leading(i8x16.lt_u(x, ten));
+      if (digits == 0 || digits > 15) break;
+      // Sixteen digits, the last one first: eight numbers below 100, four below 10,000, two below 10^8.
+      const y = reversed(x, digits, order);
+      const hundreds = i16x8.add(v128.and(y, lowBytes), i16x8.mul(i16x8.shr_u(y, 8), ten16));
+      const tenThousands = i32x4.dot_i16x8_s(hundreds, by100);
+      const packed = i16x8.narrow_i32x4_u(tenThousands, tenThousands);
+      const eights = i32x4.dot_i16x8_s(packed, by10000);
+      time = <i64>(<u32>i32x4.extract_lane(eights, 0)) + <i64>(<u32>i32x4.extract_lane(eights, 1)) * 100000000;
+      p += digits;
       if (<u32>load<u8>(p) != COMMA || time < lastTime) break;
       p++;
     }
@@ -154,30 +136,18 @@ export function plainRows(
     const kind = load<u32>(WORDS + words, 28);
     const actor = <i32>(kind >> 5);
 
-    const y = load<u64>(p);
-    let z = y ^ COMMAS;
-    let commas = (z - LOW_BITS) & ~z & HIGH_BITS;
-    let low: u64;
-    let address: u64;
-    if (commas != 0) {
-      const digits = ctz(commas) >> 3;
-      if (digits < 2) break;
-      // Zeros before the digits.
-      low = (y << (64 - (digits << 3))) | (ZEROS >> (digits << 3));
-      if (hexDigits(low) != HIGH_BITS) break;
-      address = hex(low);
-      p += <usize>digits + 1;
-    } else {
-      z = load<u64>(p, 8) ^ COMMAS;
-      commas = (z - LOW_BITS) & ~z & HIGH_BITS;
-      const more = ctz(commas) >> 3;
-      if (commas == 0 || more > 5) break;
-      low = load<u64>(p + <usize>more);
-      const high = more == 0 ? ZEROS : (y << (64 - (more << 3))) | (ZEROS >> (more << 3));
-      if ((hexDigits(low) & hexDigits(high)) != HIGH_BITS) break;
-      address = (hex(high) << 32) | hex(low);
-      p += <usize>more + 9;
-    }
+    const x = v128.load(p);
+    const digit = i8x16.sub(x, zeros);
+    const letter = i8x16.lt_u(i8x16.sub(v128.or(x, cases), smallA), six);
+    const hexDigits = leading(v128.or(i8x16.lt_u(digit, ten), letter));
+    if (hexDigits < 2 || hexDigits > 13) break;
+    // A letter is 9 more than its low bits. Sixteen digits, the last one first: eight bytes of two digits.
+    const y = reversed(i8x16.add(v128.and(x, lowBits), v128.and(letter, nine)), hexDigits, order);
+    const pairs = v128.and(v128.or(y, i16x8.shr_u(y, 4)), lowBytes);
+    const address = <u64>i64x2.extract_lane(i8x16.narrow_i16x8_u(pairs, pairs), 0);
+    p += hexDigits;
+    if (<u32>load<u8>(p) != COMMA) break;
+    p++;
 
     const s = load<u64>(p) ^ ZEROS;
     const sizeStops = noDigits(s);
@@ -208,7 +178,7 @@ export function plainRows(
     }
     if (<u32>load<u8>(p) == CARRIAGE_RETURN) p++;
     if (<u32>load<u8>(p) != NEWLINE) break;
-    if (ends == 0) next = p + 1;
+    next = p + 1;
 
     const block = <i32>(address >> 21);
     const first = <i32>(address >> 12) & 511;

@@ -6,7 +6,7 @@
 
 import type { TraceCompiler } from './compiler.ts';
 import { HEX_PAIRS, NO_HEX } from './digit-pairs.ts';
-import { LAST_TIME_AT, TEXT_AT, TEXT_BYTES } from './kernel/layout.ts';
+import { COPY_AT, COPY_BYTES, LAST_TIME_AT } from './kernel/layout.ts';
 import type { Exports } from './kernel/wasm-columns.ts';
 import { type Digits, type PlainColumns, plainRows } from './plain-loop.ts';
 import { addWords, LONGEST } from './row-words.ts';
@@ -32,9 +32,9 @@ export class PlainRows {
   /** The same and a little beyond, for the loop in TypeScript. */
   #ahead: Buffer = this.#lines;
   #view = new DataView(this.#lines.buffer, 0, 0);
-  /** What of the lines is in the memory of the loop in WebAssembly, and where. */
-  #copiedFrom = 0;
-  #copiedTo = 0;
+  /** Up to where the lines are in the memory of the loop in WebAssembly, and at which address they begin there. */
+  #there = 0;
+  #address = 0;
   readonly #lastTime: Float64Array;
 
   constructor(into: TraceCompiler, columns: PlainColumns) {
@@ -51,7 +51,11 @@ export class PlainRows {
   /** Lines that `read` is to be called for. */
   begin(lines: Buffer): void {
     this.#lines = lines;
-    this.#copiedFrom = this.#copiedTo = 0;
+    this.#there = 0;
+    if (lines.buffer === this.#into.loops.text.buffer) {
+      this.#there = lines.length;
+      this.#address = lines.byteOffset;
+    }
     // What lies behind the lines in memory may be anything, but must be there.
     const beyond = Math.min(LONGEST_PLAIN_ROW, lines.buffer.byteLength - lines.byteOffset - lines.length);
     this.#view = new DataView(lines.buffer, lines.byteOffset, lines.length + beyond);
@@ -75,22 +79,16 @@ export class PlainRows {
   /** With the loop in WebAssembly. */
   #readMany(exports: Exports, start: number, line: number): number {
     const { rows, memory, launches, records } = this.#into;
-    const lines = this.#lines;
-    let end = this.#copiedTo === lines.length ? lines.length : this.#copiedTo - LONGEST_PLAIN_ROW;
-    if (start >= end) {
-      this.#copiedFrom = start;
-      this.#copiedTo = Math.min(lines.length, start + TEXT_BYTES);
-      this.#into.loops.text.set(lines.subarray(start, this.#copiedTo));
-      end = this.#copiedTo === lines.length ? lines.length : this.#copiedTo - LONGEST_PLAIN_ROW;
-    }
+    if (start >= this.#end()) this.#copy(start);
+    const end = this.#end();
     rows.makeRoom(records);
     const { time, thread, arg } = this.#columns;
     const firstRow = rows.rows;
-    const toText = TEXT_AT - this.#copiedFrom;
+    const address = this.#address;
     this.#lastTime[0] = this.#into.endNs;
     const at = exports.plainRows(
-      start + toText,
-      end + toText,
+      start + address,
+      end + address,
       firstRow,
       rows.capacity,
       time ? 1 : 0,
@@ -103,7 +101,22 @@ export class PlainRows {
     rows.rows = this.#into.loops.found[0];
     this.#into.endNs = this.#lastTime[0];
     this.#count(firstRow, line);
-    return at - toText;
+    return at - address;
+  }
+
+  /** A row that begins before it is there as a whole. */
+  #end(): number {
+    return this.#there === this.#lines.length ? this.#there : this.#there - LONGEST_PLAIN_ROW;
+  }
+
+  /** The next lines, into the memory of the loop. */
+  #copy(start: number): void {
+    const lines = this.#lines;
+    // Words are copied, where from and to lie alike; else bytes.
+    const aside = (lines.byteOffset + start) & 7;
+    this.#there = Math.min(lines.length, start + COPY_BYTES);
+    this.#into.loops.copy.set(lines.subarray(start, this.#there), aside);
+    this.#address = COPY_AT + aside - start;
   }
 
   /** With the loop in TypeScript. */

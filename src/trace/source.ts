@@ -35,8 +35,8 @@ export interface TraceSource {
   /** A compiled trace: for `bytes`, where text is for `lines`. */
   readonly compiled: boolean;
   bytes(): AsyncGenerator<Buffer>;
-  /** Whole lines; each buffer is the reader's until it asks for the next. */
-  lines(read: LinesRead): AsyncGenerator<Buffer>;
+  /** Whole lines; each buffer is the reader's until it asks for the next. As a rule they are read into `room`. */
+  lines(read: LinesRead, room?: Buffer): AsyncGenerator<Buffer>;
   /** Of the uncompressed bytes; valid when `lines` has ended. */
   sha256(): string;
 }
@@ -49,18 +49,19 @@ export interface Progress {
 
 export async function openSource(path: string, onProgress?: (progress: Progress) => void): Promise<TraceSource> {
   const file = path === '-' ? '<stdin>' : path;
-  const use = { once: false };
+  const use = { once: false, room: null };
   const { stream, totalBytes } = path === '-' ? { stream: process.stdin, totalBytes: null } : await openFile(path, use);
   return sourceOf(file, counted(stream, totalBytes, onProgress), use);
 }
 
 export function sourceOfText(text: string | Uint8Array, file: string): Promise<TraceSource> {
-  return sourceOf(file, inChunks(Buffer.from(text)), { once: false });
+  return sourceOf(file, inChunks(Buffer.from(text)), { once: false, room: null });
 }
 
 /** Set when whoever takes the chunks of a file is done with one before it asks for the next: then one buffer will do. */
 interface ChunkUse {
   once: boolean;
+  room: Buffer | null;
 }
 
 async function* inChunks(bytes: Buffer): AsyncGenerator<Buffer> {
@@ -85,8 +86,9 @@ async function openFile(path: string, use: ChunkUse): Promise<{ stream: AsyncIte
 async function* chunksOf(handle: FileHandle, use: ChunkUse): AsyncGenerator<Buffer> {
   try {
     for (let buffer: Buffer | null = null; ; ) {
-      if (buffer === null || !use.once) buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES + BEYOND_CHUNK);
-      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, null);
+      if (use.once && use.room !== null) buffer = use.room;
+      else if (buffer === null || !use.once) buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES + BEYOND_CHUNK);
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, CHUNK_BYTES), null);
       if (bytesRead === 0) return;
       yield buffer.subarray(0, bytesRead);
     }
@@ -133,8 +135,9 @@ async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse)
     head,
     compiled,
     bytes: all,
-    async *lines(read) {
+    async *lines(read, room) {
       use.once = !gzip;
+      use.room = room ?? null;
       if (unpacking !== null) {
         yield* wholeLines(file, all(), { update: () => {} }, read);
         sha256 = unpacking.sha256();

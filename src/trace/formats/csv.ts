@@ -59,7 +59,7 @@ async function readCsv(source: TraceSource, into: TraceCompiler): Promise<void> 
   let first = true;
   let inPreamble = true;
   const read = { lines: 0 };
-  for await (const buffer of source.lines(read)) {
+  for await (const buffer of source.lines(read, into.loops.text)) {
     let lines: Lines = { buffer: first ? withoutByteOrderMark(buffer) : buffer, line: read.lines + 1 };
     first = false;
     if (inPreamble) {

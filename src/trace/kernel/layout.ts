@@ -11,8 +11,23 @@ export const FOUND_AT = 0;
 export const FOUND_BYTES = 64;
 /** Time of the row before, a double. */
 export const LAST_TIME_AT = 64;
-/** 10^0 .. 10^7, 64 bits each. */
-export const POWERS_AT = 128;
+/** Vectors that the loop over text takes from memory; by these bytes, again and again. */
+export const VECTORS_AT = 128;
+export const VECTORS: readonly (readonly number[])[] = [
+  [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+  [0x30],
+  [10],
+  [255, 0],
+  [10, 0],
+  // 16-bit numbers: 1 and 100, 1 and 10,000.
+  [1, 0, 100, 0],
+  [1, 0, 10_000 & 255, 10_000 >> 8],
+  [0x20],
+  [0x61],
+  [6],
+  [15],
+  [9],
+];
 /** `row-words.ts`. */
 export const WORDS_AT = 4096;
 export const WORDS_BYTES = 4096 * 32;
@@ -44,11 +59,15 @@ export const KINDS = 8192;
 export const PACKED_AT = FINAL_AT + 4 * KINDS;
 export const PACKED_BYTES = 28 * ROOM_ROWS;
 
-/** Text. What lies behind it is there to be looked at. */
+/** Text that is read straight into this memory, and that which is copied into it. */
 export const TEXT_AT = PACKED_AT + PACKED_BYTES;
 export const TEXT_BYTES = 512 * 1024;
+/** What lies behind a text is there to be looked at. */
+const BEYOND_BYTES = 4096;
+export const COPY_AT = TEXT_AT + TEXT_BYTES + BEYOND_BYTES;
+export const COPY_BYTES = 64 * 1024;
 /** Here begins what is given out on demand. */
-export const FREE_AT = TEXT_AT + TEXT_BYTES + 4096;
+export const FREE_AT = COPY_AT + COPY_BYTES + BEYOND_BYTES;
 
 /** Bits of a kind: op, `CONTINUES`, actor. */
 export const KIND_CONTINUES = 16;

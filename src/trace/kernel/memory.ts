@@ -48,8 +48,9 @@ export class ReadMemory {
   columns: ColumnKernel = plainColumns;
   /** null: the loop over text is that in TypeScript. */
   exports: Exports | null = null;
-  /** With `exports`: room for text, and as much behind it as a loop looks ahead. */
+  /** Room for text that is read, and for text that is copied. */
   readonly text: Buffer;
+  readonly copy: Buffer;
   #memory: WasmMemory | null = null;
   #free = layout.FREE_AT;
   readonly #buffer: ArrayBufferLike;
@@ -76,10 +77,13 @@ export class ReadMemory {
     this.steps = new Uint32Array(buffer, layout.STEP_AT, ROOM_ROWS);
     this.finals = new Uint32Array(buffer, layout.FINAL_AT, layout.KINDS);
     this.packed = new Uint8Array(buffer, layout.PACKED_AT, layout.PACKED_BYTES);
-    this.text = Buffer.from(buffer as ArrayBuffer, layout.TEXT_AT, layout.FREE_AT - layout.TEXT_AT);
+    this.text = Buffer.from(buffer as ArrayBuffer, layout.TEXT_AT, layout.TEXT_BYTES);
+    this.copy = Buffer.from(buffer as ArrayBuffer, layout.COPY_AT, layout.FREE_AT - layout.COPY_AT);
     if (this.#memory === null) return;
-    const powers = new Uint32Array(buffer, layout.POWERS_AT, 16);
-    for (let i = 0; i < 8; i++) powers[2 * i] = 10 ** i;
+    const vectors = new Uint8Array(buffer, layout.VECTORS_AT, 16 * layout.VECTORS.length);
+    for (const [v, bytes] of layout.VECTORS.entries()) {
+      for (let i = 0; i < 16; i++) vectors[16 * v + i] = bytes[i % bytes.length];
+    }
     compiled ??= new wasm.Module(Buffer.from(WASM, 'base64'));
     this.exports = new wasm.Instance(compiled, { env: { memory: this.#memory } }).exports as Exports;
     this.columns = wasmColumns(this.exports, buffer);
