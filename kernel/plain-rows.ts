@@ -49,6 +49,16 @@ function decimal(x: u64, digits: u64): u64 {
   return (x * 10000 + (x >> 32)) & 0xffffffff;
 }
 
+/**
+ * A number of digits other than that of the row before. The store keeps it a branch, which the processor foresees: it does
+ * not wait for the digits to know where the next value begins.
+ */
+@inline
+function noted(digits: i32): i32 {
+  store<i32>(FOUND, digits);
+  return digits;
+}
+
 /** How many of the bytes, from the first on, are marked. */
 @inline
 function leading(marks: v128): i32 {
@@ -62,14 +72,15 @@ function reversed(bytes: v128, count: i32, order: v128): v128 {
 }
 
 @inline
-function wordsDiffer(entry: usize, first: u64, second: u64): bool {
-  return ((first ^ load<u64>(entry)) | ((second ^ load<u64>(entry, 8)) & load<u64>(entry, 16))) != 0;
+function wordsDiffer(entry: usize, first: u64, second: u64): u64 {
+  return (first ^ load<u64>(entry)) | ((second ^ load<u64>(entry, 8)) & load<u64>(entry, 16));
 }
 
+/** Not 0 if the entry is not of the block, or does not cover those pages. */
 @inline
-function uncovered(entry: usize, block: i32, first: i32, last: i32): bool {
+function uncovered(entry: usize, block: i32, first: i32, last: i32): i32 {
   const covered = load<i32>(entry, 8);
-  return load<i32>(entry) != block || (covered & 0xffff) > first || covered >> 16 < last;
+  return (load<i32>(entry) ^ block) | ((first - (covered & 0xffff)) >> 31) | (((covered >> 16) - last) >> 31);
 }
 
 /**
@@ -90,6 +101,9 @@ export function plainRows(
 ): usize {
   let lastTime = <i64>load<f64>(LAST_TIME);
   let next: usize = at;
+  let timeDigits: i32 = 0;
+  let addressDigits: i32 = 0;
+  let sizeDigits: i32 = 0;
   // Taken from memory once, they stay in registers; constants would be made anew in each row.
   const order = v128.load(VECTORS);
   const zeros = v128.load(VECTORS, 16);
@@ -117,7 +131,8 @@ export function plainRows(
       const packed = i16x8.narrow_i32x4_u(tenThousands, tenThousands);
       const eights = i32x4.dot_i16x8_s(packed, by10000);
       time = <i64>(<u32>i32x4.extract_lane(eights, 0)) + <i64>(<u32>i32x4.extract_lane(eights, 1)) * 100000000;
-      p += digits;
+      if (digits != timeDigits) timeDigits = noted(digits);
+      p += timeDigits;
       if (<u32>load<u8>(p) != COMMA || time < lastTime) break;
       p++;
     }
@@ -126,9 +141,9 @@ export function plainRows(
     const second8 = load<u64>(p, 8);
     const hash = (((<u32>first8 * 0x9e3779b1) ^ <u32>(first8 >> 32)) * 0x85ebca6b) >> 20;
     let words = <usize>hash << 5;
-    if (wordsDiffer(WORDS + words, first8, second8)) {
+    if (wordsDiffer(WORDS + words, first8, second8) != 0) {
       words = (words + 32) & (WORDS_BYTES - 1);
-      if (wordsDiffer(WORDS + words, first8, second8)) break;
+      if (wordsDiffer(WORDS + words, first8, second8) != 0) break;
     }
     const length = load<u32>(WORDS + words, 24);
     if (length == 0) break;
@@ -145,17 +160,19 @@ export function plainRows(
     const y = reversed(i8x16.add(v128.and(x, lowBits), v128.and(letter, nine)), hexDigits, order);
     const pairs = v128.and(v128.or(y, i16x8.shr_u(y, 4)), lowBytes);
     const address = <u64>i64x2.extract_lane(i8x16.narrow_i16x8_u(pairs, pairs), 0);
-    p += hexDigits;
+    if (hexDigits != addressDigits) addressDigits = noted(hexDigits);
+    p += addressDigits;
     if (<u32>load<u8>(p) != COMMA) break;
     p++;
 
     const s = load<u64>(p) ^ ZEROS;
     const sizeStops = noDigits(s);
-    const sizeDigits = ctz(sizeStops) >> 3;
-    if (sizeStops == 0 || sizeDigits == 0) break;
-    const size = <i32>decimal(s, sizeDigits);
+    const decimals = ctz(sizeStops) >> 3;
+    if (sizeStops == 0 || decimals == 0) break;
+    const size = <i32>decimal(s, decimals);
     if (size == 0) break;
-    p += <usize>sizeDigits;
+    if (<i32>decimals != sizeDigits) sizeDigits = noted(<i32>decimals);
+    p += sizeDigits;
 
     let thread: i32 = -1;
     if (withThread) {
@@ -186,9 +203,9 @@ export function plainRows(
     const last = first + ((offset + size - 1) >> 12);
     let entry =
       CACHE + (<usize>((<u32>block ^ (<u32>block >> CACHE_BITS) ^ (<u32>block >> (2 * CACHE_BITS))) & 8191) << 5);
-    if (uncovered(entry, block, first, last)) {
+    if (uncovered(entry, block, first, last) != 0) {
       entry = ((entry - CACHE) ^ SECOND_PLACE) + CACHE;
-      if (uncovered(entry, block, first, last)) break;
+      if (uncovered(entry, block, first, last) != 0) break;
     }
     if (launchesOpen && (actor == 0 || load<i32>(entry, 16) != load<i32>(OPEN + (<usize>actor << 2)))) break;
     if (first >> 5 != last >> 5) break;
