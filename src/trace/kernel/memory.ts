@@ -55,9 +55,10 @@ export class ReadMemory {
   #free = layout.FREE_AT;
   readonly #buffer: ArrayBufferLike;
 
-  constructor(kernel: KernelChoice = 'auto') {
+  /** `mostPages` of 64 KiB is how far WebAssembly may go. */
+  constructor(kernel: KernelChoice = 'auto', mostPages = WASM_MAX_PAGES) {
     const pages = Math.ceil(layout.FREE_AT / WASM_PAGE_BYTES);
-    if (kernel === 'auto') this.#memory = tryWasm(pages);
+    if (kernel === 'auto') this.#memory = tryWasm(pages, mostPages);
     this.#buffer = this.#memory?.buffer ?? new ArrayBuffer(pages * WASM_PAGE_BYTES);
     const buffer = this.#buffer;
     const { ROOM_ROWS } = layout;
@@ -141,9 +142,9 @@ export class ReadMemory {
   }
 }
 
-function tryWasm(pages: number): WasmMemory | null {
+function tryWasm(pages: number, mostPages: number): WasmMemory | null {
   try {
-    return new wasm.Memory({ initial: pages, maximum: WASM_MAX_PAGES, shared: true });
+    return new wasm.Memory({ initial: pages, maximum: mostPages, shared: true });
   } catch {
     return null;
   }
