@@ -13,6 +13,7 @@ import type { TraceCompiler } from './compiler.ts';
 import { HEX_PAIRS, ONE_HEX } from './digit-pairs.ts';
 import { KIND_ACTOR_SHIFT, SPOT_BIT_SHIFT } from './kernel/layout.ts';
 import { ACTOR_WORDS, CACHE_LAUNCH, CACHE_LIFE, CACHE_PAGES, cacheEntry, SECOND_PLACE } from './live-blocks.ts';
+import type { Digits, PlainColumns } from './plain-rows.ts';
 import { KIND, LENGTH, MASK_2, MASK_3, NEXT, WORDS, wordsHash } from './row-words.ts';
 
 // What is imported is loaded anew at each use; a constant of this module is compiled into the loop.
@@ -50,21 +51,6 @@ const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
 const COMMA = 44;
 const BLOCK_PAGE_MASK = 511;
-
-export interface PlainColumns {
-  readonly time: boolean;
-  readonly thread: boolean;
-  /** A last column that is empty. */
-  readonly arg: boolean;
-}
-
-/** Of the row before: digits of the next are taken to be as many. */
-export interface Digits {
-  time: number;
-  hex: number;
-  /** The number of hex digits before that. */
-  otherHex: number;
-}
 
 /**
  * Reads rows from `start` on, before `end`, into draft rows up to `endRow`; gives the end of the last one. What is counted

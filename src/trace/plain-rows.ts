@@ -8,7 +8,7 @@ import type { TraceCompiler } from './compiler.ts';
 import { HEX_PAIRS, NO_HEX } from './digit-pairs.ts';
 import { COPY_AT, COPY_BYTES, LAST_TIME_AT } from './kernel/layout.ts';
 import type { Exports } from './kernel/wasm-columns.ts';
-import { type Digits, type PlainColumns, plainRows } from './plain-loop.ts';
+import { plainRows } from './plain-loop.ts';
 import { addWords, LONGEST } from './row-words.ts';
 
 const COMMA = 44;
@@ -22,6 +22,21 @@ const ROWS_AT_ONCE = 512;
 const MOST_TIME_DIGITS = 15;
 /** Below 2^52 the number of a block is a 31-bit integer. */
 const MOST_HEX_DIGITS = 13;
+
+export interface PlainColumns {
+  readonly time: boolean;
+  readonly thread: boolean;
+  /** A last column that is empty. */
+  readonly arg: boolean;
+}
+
+/** Of the row before: digits of the next are taken to be as many. */
+export interface Digits {
+  time: number;
+  hex: number;
+  /** The number of hex digits before that. */
+  otherHex: number;
+}
 
 export class PlainRows {
   readonly #into: TraceCompiler;

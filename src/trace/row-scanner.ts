@@ -8,8 +8,7 @@
 import { PAGE_BYTES } from '../replay/mask.ts';
 import { OP } from './compiled.ts';
 import type { TraceCompiler } from './compiler.ts';
-import type { PlainColumns } from './plain-loop.ts';
-import { PlainRows } from './plain-rows.ts';
+import { type PlainColumns, PlainRows } from './plain-rows.ts';
 import { Range } from './range.ts';
 import { type Lines, rejectNul } from './source.ts';
 
