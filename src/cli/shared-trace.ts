@@ -19,7 +19,7 @@ export function shareTrace(trace: CompiledTrace): SharedTrace {
 export function openSharedTrace(shared: SharedTrace): CompiledTrace {
   const { rows, ...data } = shared;
   if (Array.isArray(rows)) return { ...data, chunks: () => rows };
-  return { ...data, chunks: 'descriptor' in rows ? chunksOf(rows) : chunksOfPacked(rows) };
+  return { ...data, chunks: 'descriptor' in rows ? chunksOf(rows) : chunksOfPacked(rows, data.lives) };
 }
 
 function sharedRows(trace: CompiledTrace): PackedRows | TraceChunk[] {

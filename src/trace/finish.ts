@@ -1,6 +1,6 @@
 /** The second half of compiling: when the whole trace was read, pages get their ids and actors their order. */
 
-import { BLOCK_PAGES, MASK_WORDS, PAGE_BYTES } from '../replay/mask.ts';
+import { BLOCK_PAGES, PAGE_BYTES } from '../replay/mask.ts';
 import { type Allocation, type BlockLives, type CompiledTrace, OP, type TraceEvent } from './compiled.ts';
 import type { DraftEvent, TraceCompiler } from './compiler.ts';
 import { countRows } from './count-rows.ts';
@@ -55,14 +55,10 @@ export function finishTrace(compiler: TraceCompiler, name: string, sha256: strin
     pageIds: numbering.pageIds,
     slots: numbering.slots,
     warnings: compiler.warnings,
-    chunks: chunksOfPacked({
-      chunks: packed,
-      withThread: compiler.rows.withThreads,
-      // The memory of the loops goes when the trace is read.
-      wordId: numbering.wordId.slice(),
-      touched: blocks.touched.slice(0, blocks.count * MASK_WORDS),
-      finalActor,
-    }),
+    chunks: chunksOfPacked(
+      { chunks: packed, withThread: compiler.rows.withThreads, place: numbering.place, finalActor },
+      numbering.lives,
+    ),
   };
 }
 

@@ -13,6 +13,8 @@ export interface Numbering {
   readonly wordId: Int32Array;
   /** By actor in order of appearance: most bytes of live blocks at once that it touches. */
   readonly livePeakBytes: Float64Array;
+  /** By life in order of first touch: its place in `lives`. */
+  readonly place: Int32Array;
 }
 
 /** Runs of free ids, ascending, merged; the lowest that fits is taken. */
@@ -129,6 +131,8 @@ export function numberPages(
     const from = byBegin[i] * MASK_WORDS;
     sortedTouched.set(touched.subarray(from, from + MASK_WORDS), i * MASK_WORDS);
   }
+  const place = new Int32Array(count);
+  for (let i = 0; i < count; i++) place[byBegin[i]] = i;
   const ordered = <T extends Float64Array | Int32Array>(column: T, into: T): T => {
     for (let i = 0; i < count; i++) into[i] = column[byBegin[i]];
     return into;
@@ -147,6 +151,7 @@ export function numberPages(
     slots,
     firstId,
     wordId,
+    place,
     livePeakBytes: peak.map((blocksAtOnce) => blocksAtOnce * BLOCK_BYTES),
   };
 }
