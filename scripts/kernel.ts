@@ -1,8 +1,5 @@
-/**
- * Compiles the kernel of the hit path (`kernel/rows.ts`, AssemblyScript) into `src/replay/kernel/wasm.ts`:
- * `npx tsx scripts/kernel.ts`.
- */
+/** Compiles the kernels (AssemblyScript in `kernel`) into modules of `src`: `npx tsx scripts/kernel.ts`. */
 import { writeFileSync } from 'node:fs';
-import { kernelModule } from './kernel/compile.ts';
+import { HIT_PATH, kernelModule, READING } from './kernel/compile.ts';
 
-writeFileSync(new URL('../src/replay/kernel/wasm.ts', import.meta.url), await kernelModule());
+for (const kernel of [HIT_PATH, READING]) writeFileSync(kernel.module, await kernelModule(kernel));

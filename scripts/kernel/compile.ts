@@ -1,23 +1,51 @@
-/** The text of `src/replay/kernel/wasm.ts`, made from the AssemblyScript source. */
+/** The texts of the modules in WebAssembly, made from the AssemblyScript sources in `kernel`. */
 import { readFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 
 const OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--noExportMemory'];
+/** Memory whose views stay valid when it grows. */
+const SHARED = ['--sharedMemory', '--maximumMemory', '65535', '--enable', 'threads', '--enable', 'simd'];
 
-/** Throws with the compiler's messages when the source does not compile. */
-export async function kernelModule(): Promise<string> {
-  const source = readFileSync(new URL('../../kernel/rows.ts', import.meta.url), 'utf8');
+export interface Kernel {
+  /** For the head of the module. */
+  readonly title: string;
+  /** In `kernel`. */
+  readonly sources: readonly string[];
+  readonly module: URL;
+  readonly options: readonly string[];
+}
+
+export const HIT_PATH: Kernel = {
+  title: 'the hit path',
+  sources: ['rows.ts'],
+  module: new URL('../../src/replay/kernel/wasm.ts', import.meta.url),
+  options: OPTIONS,
+};
+
+export const READING: Kernel = {
+  title: 'reading traces',
+  sources: ['plain-rows.ts', 'columns.ts'],
+  module: new URL('../../src/trace/kernel/wasm.ts', import.meta.url),
+  options: [...OPTIONS, ...SHARED],
+};
+
+/** Throws with the compiler's messages when a source does not compile. */
+export async function kernelModule({ title, sources, options }: Kernel): Promise<string> {
+  const texts = new Map(
+    sources.map((name) => [name, readFileSync(new URL(`../../kernel/${name}`, import.meta.url), 'utf8')]),
+  );
   let wasm: Uint8Array | undefined;
-  const { error, stderr } = await asc.main(['rows.ts', ...OPTIONS, '--outFile', 'rows.wasm'], {
-    readFile: (name: string) => (name === 'rows.ts' ? source : null),
+  const { error, stderr } = await asc.main([...sources, ...options, '--outFile', 'out.wasm'], {
+    readFile: (name: string) => texts.get(name) ?? null,
     writeFile: (name: string, contents: Uint8Array | string) => {
-      if (name === 'rows.wasm' && typeof contents !== 'string') wasm = contents;
+      if (name === 'out.wasm' && typeof contents !== 'string') wasm = contents;
     },
     listFiles: () => [],
   });
-  if (error || wasm === undefined) throw new Error(`kernel/rows.ts does not compile\n${stderr.toString()}`);
+  const from = sources.map((name) => `\`kernel/${name}\``).join(', ');
+  if (error || wasm === undefined) throw new Error(`${from} does not compile\n${stderr.toString()}`);
   return [
-    '/** The kernel of the hit path in WebAssembly, base64. Made by `npx tsx scripts/kernel.ts` from `kernel/rows.ts`. */',
+    `/** The kernel of ${title} in WebAssembly, base64. Made by \`npx tsx scripts/kernel.ts\` from ${from}. */`,
     'export const WASM =',
     `  '${Buffer.from(wasm).toString('base64')}';`,
     '',

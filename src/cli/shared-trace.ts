@@ -2,26 +2,29 @@
 
 import { type ChunkFile, chunkFileOf, chunksOf } from '../trace/arrow/chunks.ts';
 import type { CompiledTrace, TraceChunk } from '../trace/compiled.ts';
+import { chunksOfPacked, type PackedRows, packedRowsOf } from '../trace/packed-rows.ts';
 
 /** What a worker is sent: the trace without its one function. */
-export type SharedTrace = Omit<CompiledTrace, 'chunks'> & { readonly rows: readonly TraceChunk[] | ChunkFile };
+export type SharedTrace = Omit<CompiledTrace, 'chunks'> & { readonly rows: PackedRows | ChunkFile | TraceChunk[] };
 
 export function shareTrace(trace: CompiledTrace): SharedTrace {
   const { chunks: _chunks, ...data } = trace;
   return {
     ...shareColumns(data),
     lives: shareColumns(trace.lives),
-    rows: chunkFileOf(trace) ?? Array.from(trace.chunks(), shareColumns),
+    rows: chunkFileOf(trace) ?? sharedRows(trace),
   };
 }
 
 export function openSharedTrace(shared: SharedTrace): CompiledTrace {
   const { rows, ...data } = shared;
-  return { ...data, chunks: isFile(rows) ? chunksOf(rows) : () => rows };
+  if (Array.isArray(rows)) return { ...data, chunks: () => rows };
+  return { ...data, chunks: 'descriptor' in rows ? chunksOf(rows) : chunksOfPacked(rows, data.lives) };
 }
 
-function isFile(rows: SharedTrace['rows']): rows is ChunkFile {
-  return 'descriptor' in rows;
+function sharedRows(trace: CompiledTrace): PackedRows | TraceChunk[] {
+  const packed = packedRowsOf(trace);
+  return packed === null ? Array.from(trace.chunks(), shareColumns) : shareColumns(packed);
 }
 
 /** The same object with every column copied to shared memory, unless it is there already. */

@@ -119,7 +119,7 @@ export class Mmu {
         // The common case, a whole block: ids of neighbours are neighbours.
         for (let id = first, end = first + popcount32(there); id < end; id++) {
           if ((waiting[id] & laneBit) !== 0) continue;
-          for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + stride * id] |= laneBit;
+          for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + id] |= laneBit;
         }
         continue;
       }

@@ -13,7 +13,11 @@ export class ActorTable {
   readonly #threads: Map<number, number>[] = [];
   threads = 0;
   /** Dense number of each actor's threads below `KNOWN_THREADS`; -1 before their first record. */
-  readonly knownThreads = new Int32Array(MOST_ACTORS * KNOWN_THREADS).fill(-1);
+  readonly knownThreads: Int32Array;
+
+  constructor(knownThreads: Int32Array) {
+    this.knownThreads = knownThreads.fill(-1);
+  }
 
   /** -1 when there is none of that name. */
   find(name: string): number {

@@ -198,8 +198,7 @@ export interface CompiledTrace {
   readonly slots: number;
   readonly warnings: readonly string[];
   /**
-   * From the first row on, each time it is called. Columns of a trace that is streamed from a file are overwritten by the
-   * chunk after the next.
+   * From the first row on, each time it is called. Columns are overwritten by the chunk after the next.
    */
   chunks(): Iterable<TraceChunk>;
 }

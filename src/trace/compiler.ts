@@ -8,6 +8,7 @@ import { ActorTable } from './actors.ts';
 import { INVALIDATE_SORTS, parseAdvise, parseAlloc } from './arguments.ts';
 import { CONTINUES, OP, type OpName } from './compiled.ts';
 import { quoted, TraceError } from './errors.ts';
+import { ReadMemory } from './kernel/memory.ts';
 import { LaunchTracker } from './launches.ts';
 import { blockOf } from './live-blocks.ts';
 import { TracedMemory } from './memory.ts';
@@ -45,8 +46,10 @@ export class TraceCompiler {
   readonly file: string;
   readonly metadata: Record<string, string> = {};
   readonly warnings: string[] = [];
-  readonly actors = new ActorTable();
-  readonly launches = new LaunchTracker();
+  /** What the loops of reading work on. */
+  readonly loops: ReadMemory;
+  readonly actors: ActorTable;
+  readonly launches: LaunchTracker;
   readonly memory: TracedMemory;
   readonly events: DraftEvent[] = [];
   /** By event: what a device's `copy` touches. */
@@ -56,18 +59,22 @@ export class TraceCompiler {
   /** Line of the last record. */
   lastLine = 0;
   hasTime = false;
-  rows = new RowWriter(false);
+  rows: RowWriter;
 
-  constructor(file: string) {
+  constructor(file: string, loops = new ReadMemory()) {
     this.file = file;
-    this.memory = new TracedMemory(this.launches, (message, line) => this.fail(message, line));
+    this.loops = loops;
+    this.actors = new ActorTable(loops.knownThreads);
+    this.launches = new LaunchTracker(loops.openEvent);
+    this.memory = new TracedMemory(loops, this.launches, (message, line) => this.fail(message, line));
+    this.rows = new RowWriter(loops, false);
     this.actors.add('cpu');
   }
 
   /** The columns are known. */
   begin(columns: { time: boolean; thread: boolean }): void {
     this.hasTime = columns.time;
-    this.rows = new RowWriter(columns.thread);
+    this.rows = new RowWriter(this.loops, columns.thread);
   }
 
   fail(message: string, line: number | null = this.line): never {
@@ -108,7 +115,7 @@ export class TraceCompiler {
     const last = lastPage - block * BLOCK_PAGES;
     if (last < BLOCK_PAGES) {
       const word = this.memory.touch(block, first, last, actor, range, this.line) * MASK_WORDS + (first >> 5);
-      this.rows.access(record, op, actor, timeNs, thread, word, first & 31, last - first + 1, offsetBytes, sizeBytes);
+      this.rows.access(record, op, actor, timeNs, thread, word, first & 31, offsetBytes, sizeBytes);
       return;
     }
     if (last >= MOST_BLOCKS * BLOCK_PAGES) this.fail(`an access of ${sizeBytes} bytes is too large: at most 8 TiB`);
@@ -119,7 +126,7 @@ export class TraceCompiler {
       const to = Math.min(lastPage - block * BLOCK_PAGES, BLOCK_PAGES - 1);
       const bytes = (to - from + 1) * PAGE_BYTES - offset - (block === lastBlock ? PAGE_BYTES - tail : 0);
       const word = this.memory.touch(block, from, to, actor, range, this.line) * MASK_WORDS + (from >> 5);
-      this.rows.access(record, code, actor, timeNs, thread, word, from & 31, to - from + 1, offset, bytes);
+      this.rows.access(record, code, actor, timeNs, thread, word, from & 31, offset, bytes);
       code = op | CONTINUES;
       offset = 0;
       page = (block + 1) * BLOCK_PAGES;

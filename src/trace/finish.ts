@@ -1,28 +1,22 @@
 /** The second half of compiling: when the whole trace was read, pages get their ids and actors their order. */
 
 import { BLOCK_PAGES, PAGE_BYTES } from '../replay/mask.ts';
-import {
-  type Allocation,
-  type BlockLives,
-  type CompiledTrace,
-  OP,
-  type TraceChunk,
-  type TraceEvent,
-} from './compiled.ts';
+import { type Allocation, type BlockLives, type CompiledTrace, OP, type TraceEvent } from './compiled.ts';
 import type { DraftEvent, TraceCompiler } from './compiler.ts';
-import { numberRows } from './number-rows.ts';
+import { countRows } from './count-rows.ts';
+import { chunksOfPacked, setFinals } from './packed-rows.ts';
 import { numberPages } from './page-ids.ts';
 
 export function finishTrace(compiler: TraceCompiler, name: string, sha256: string): CompiledTrace {
-  const { actors, events } = compiler;
+  const { actors, events, loops } = compiler;
   const { blocks, allocations } = compiler.memory;
   const footprintBytes = blocks.finish() * PAGE_BYTES;
-  const numbering = numberPages(blocks, events.length, actors.names.length);
+  const numbering = numberPages(blocks, events.length, actors.names.length, (n) => loops.int32(n));
   if (numbering.pageIds >= 2 ** 31) compiler.fail('the trace touches more than 8 TiB of live memory at once', null);
   const finalActor = actors.finalOrder();
-  const rows = compiler.rows.finish();
-  const counts = numberRows(rows, compiler, numbering, finalActor);
-  const chunks: readonly TraceChunk[] = rows;
+  const packed = compiler.rows.finish();
+  setFinals(loops, finalActor);
+  const counts = countRows(packed, compiler, numbering, actors.names.length);
   const inferred = allocations.length === 0 && blocks.count > 0;
   const inferredRuns = inferred ? inferAllocations(numbering.lives) : [];
 
@@ -61,7 +55,10 @@ export function finishTrace(compiler: TraceCompiler, name: string, sha256: strin
     pageIds: numbering.pageIds,
     slots: numbering.slots,
     warnings: compiler.warnings,
-    chunks: () => chunks,
+    chunks: chunksOfPacked(
+      { chunks: packed, withThread: compiler.rows.withThreads, place: numbering.place, finalActor },
+      numbering.lives,
+    ),
   };
 }
 

@@ -9,10 +9,14 @@ export class LaunchTracker {
   /** By `launch` event: allocations touched; lives while allocations are still to be inferred. */
   readonly touched = new Map<number, Set<number>>();
   /** By device: its open launch, as the number of its event; -1 without one. */
-  readonly openEvent = new Int32Array(256).fill(-1);
+  readonly openEvent: Int32Array;
   readonly #open: (OpenLaunch | null)[] = [];
   /** Devices with a launch whose work goes on. */
   openCount = 0;
+
+  constructor(openEvent: Int32Array) {
+    this.openEvent = openEvent.fill(-1);
+  }
 
   open(device: number, event: number): void {
     this.close(device);

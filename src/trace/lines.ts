@@ -2,7 +2,7 @@
 
 import { popcount32 } from '../replay/mask.ts';
 
-export const LINE_SHIFT = 6;
+const LINE_SHIFT = 6;
 const WORDS_PER_PAGE = 2;
 
 export class LineCounter {
@@ -10,27 +10,18 @@ export class LineCounter {
   readonly bits: Int32Array;
   #counted = 0;
 
-  constructor(pageIds: number) {
-    this.bits = new Int32Array(pageIds * WORDS_PER_PAGE);
+  /** `bits`: as many as `words` says, zero. */
+  constructor(bits: Int32Array) {
+    this.bits = bits;
+  }
+
+  static words(pageIds: number): number {
+    return pageIds * WORDS_PER_PAGE;
   }
 
   /** `bytes` bytes from `offset` of page `id`; the pages that follow have the ids that follow. */
   touch(id: number, offset: number, bytes: number): void {
-    const firstLine = offset >> LINE_SHIFT;
-    const lastLine = (offset + bytes - 1) >> LINE_SHIFT;
-    const base = id * WORDS_PER_PAGE;
-    const firstWord = base + (firstLine >> 5);
-    const lastWord = base + (lastLine >> 5);
-    const head = -1 << (firstLine & 31);
-    const tail = -1 >>> (31 - (lastLine & 31));
-    const bits = this.bits;
-    if (firstWord === lastWord) {
-      bits[firstWord] |= head & tail;
-      return;
-    }
-    bits[firstWord] |= head;
-    bits.fill(-1, firstWord + 1, lastWord);
-    bits[lastWord] |= tail;
+    markLines(this.bits, id, offset, bytes);
   }
 
   /** The pages begin anew: what was touched stays counted, a touch to come counts again. */
@@ -47,4 +38,21 @@ export class LineCounter {
     this.forget(0, this.bits.length / WORDS_PER_PAGE);
     return this.#counted * 2 ** LINE_SHIFT;
   }
+}
+
+export function markLines(bits: Int32Array, id: number, offset: number, bytes: number): void {
+  const firstLine = offset >> LINE_SHIFT;
+  const lastLine = (offset + bytes - 1) >> LINE_SHIFT;
+  const base = id * WORDS_PER_PAGE;
+  const firstWord = base + (firstLine >> 5);
+  const lastWord = base + (lastLine >> 5);
+  const head = -1 << (firstLine & 31);
+  const tail = -1 >>> (31 - (lastLine & 31));
+  if (firstWord === lastWord) {
+    bits[firstWord] |= head & tail;
+    return;
+  }
+  bits[firstWord] |= head;
+  bits.fill(-1, firstWord + 1, lastWord);
+  bits[lastWord] |= tail;
 }

@@ -21,16 +21,22 @@ export class LiveBlocks {
   beginEvent = new Int32Array(32);
   endEvent = new Int32Array(32);
   /** Sixteen words a life: pages touched since they were last freed. */
-  touched = new Int32Array(32 * MASK_WORDS);
+  touched: Int32Array;
   /** `ACTOR_WORDS` words a life: a bit for each actor that touches it. */
-  touchedBy = new Int32Array(32 * ACTOR_WORDS);
+  touchedBy: Int32Array;
   /** Pages x times they were touched as new memory, of pages freed while their block lived on. */
   pagesFreedAlive = 0;
   /** The life of a block that is alive now. */
   readonly current = new Map<number, number>();
   readonly #freedAlive = new Map<number, Int32Array>();
 
-  constructor() {
+  readonly #newWords: (n: number) => Int32Array;
+
+  /** `newWords` gives words that are zero. */
+  constructor(newWords: (n: number) => Int32Array) {
+    this.#newWords = newWords;
+    this.touched = newWords(32 * MASK_WORDS);
+    this.touchedBy = newWords(32 * ACTOR_WORDS);
     // The engine takes a field for a constant until it is assigned again, and then drops the code of the loops that use it.
     this.#grow();
   }
@@ -97,12 +103,18 @@ export class LiveBlocks {
     return pages;
   }
 
+  #doubledWords(old: Int32Array): Int32Array {
+    const next = this.#newWords(old.length * 2);
+    next.set(old);
+    return next;
+  }
+
   #grow(): void {
     this.block = doubled(this.block, Float64Array);
     this.beginEvent = doubled(this.beginEvent, Int32Array);
     this.endEvent = doubled(this.endEvent, Int32Array);
-    this.touched = doubled(this.touched, Int32Array);
-    this.touchedBy = doubled(this.touchedBy, Int32Array);
+    this.touched = this.#doubledWords(this.touched);
+    this.touchedBy = this.#doubledWords(this.touchedBy);
   }
 }
 
@@ -132,7 +144,11 @@ const MOST_CACHED_BLOCK = 2 ** 31 - 1;
  * share it; what was found last moves to the second when the first is wanted.
  */
 export class BlockCache {
-  readonly words = new Int32Array(CACHE_ENTRIES * ENTRY_WORDS).fill(-1);
+  readonly words: Int32Array;
+
+  constructor(words: Int32Array) {
+    this.words = words.fill(-1);
+  }
 
   /** Entry that covers these pages, or -1. */
   find(block: number, first: number, last: number): number {

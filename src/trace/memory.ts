@@ -4,6 +4,7 @@ import { BLOCK_PAGES, PAGE_BYTES } from '../replay/mask.ts';
 import type { AllocArgument } from './arguments.ts';
 import type { Allocation } from './compiled.ts';
 import { quoted } from './errors.ts';
+import type { ReadMemory } from './kernel/memory.ts';
 import type { LaunchTracker } from './launches.ts';
 import {
   BlockCache,
@@ -22,11 +23,11 @@ import { Regions } from './regions.ts';
 export type Fail = (message: string, line: number) => never;
 
 export class TracedMemory {
-  readonly blocks = new LiveBlocks();
+  readonly blocks: LiveBlocks;
   readonly allocations: Allocation[] = [];
   /** By `free` event: what it takes from blocks that live on. */
   readonly partialFrees = new Map<number, PartialFree[]>();
-  readonly cache = new BlockCache();
+  readonly cache: BlockCache;
   readonly #regions = new Regions();
   readonly #launches: LaunchTracker;
   readonly #fail: Fail;
@@ -37,7 +38,9 @@ export class TracedMemory {
   /** While nothing was allocated, accesses may be anywhere; an `alloc` after one is an error about that one. */
   #firstAccess: { line: number; what: string } | null = null;
 
-  constructor(launches: LaunchTracker, fail: Fail) {
+  constructor(loops: ReadMemory, launches: LaunchTracker, fail: Fail) {
+    this.blocks = new LiveBlocks((n) => loops.int32(n));
+    this.cache = new BlockCache(loops.cache);
     this.#launches = launches;
     this.#fail = fail;
   }

@@ -13,6 +13,8 @@ export interface Numbering {
   readonly wordId: Int32Array;
   /** By actor in order of appearance: most bytes of live blocks at once that it touches. */
   readonly livePeakBytes: Float64Array;
+  /** By life in order of first touch: its place in `lives`. */
+  readonly place: Int32Array;
 }
 
 /** Runs of free ids, ascending, merged; the lowest that fits is taken. */
@@ -69,10 +71,15 @@ class IdPool {
   }
 }
 
-/** `blocks.touched` must be complete. `events` = number of events, `actors` = number of actors. */
-export function numberPages(blocks: LiveBlocks, events: number, actors: number): Numbering {
+/** `blocks.touched` must be complete. `events` = number of events, `actors` = number of actors. `newWords` gives zeros. */
+export function numberPages(
+  blocks: LiveBlocks,
+  events: number,
+  actors: number,
+  newWords: (n: number) => Int32Array,
+): Numbering {
   const { count, block, beginEvent, endEvent, touched, touchedBy } = blocks;
-  const wordId = new Int32Array(count * MASK_WORDS);
+  const wordId = newWords(count * MASK_WORDS);
   const pages = new Uint16Array(count);
   for (let life = 0; life < count; life++) {
     let n = 0;
@@ -124,6 +131,8 @@ export function numberPages(blocks: LiveBlocks, events: number, actors: number):
     const from = byBegin[i] * MASK_WORDS;
     sortedTouched.set(touched.subarray(from, from + MASK_WORDS), i * MASK_WORDS);
   }
+  const place = new Int32Array(count);
+  for (let i = 0; i < count; i++) place[byBegin[i]] = i;
   const ordered = <T extends Float64Array | Int32Array>(column: T, into: T): T => {
     for (let i = 0; i < count; i++) into[i] = column[byBegin[i]];
     return into;
@@ -142,6 +151,7 @@ export function numberPages(blocks: LiveBlocks, events: number, actors: number):
     slots,
     firstId,
     wordId,
+    place,
     livePeakBytes: peak.map((blocksAtOnce) => blocksAtOnce * BLOCK_BYTES),
   };
 }

@@ -1,66 +1,27 @@
 /**
- * The loop that most rows of most traces go through: `[TIME,]ACTOR,OP,0xADDR,SIZE[,[THREAD]][,]`, accesses of known actors to pages
- * that the block cache knows. It reads, checks and stores them; at any other row it stops and leaves that row to its
- * caller.
- *
- * Everything stays in one function, in 32-bit integers and typed arrays: a call, an object or a rounded number in each
- * row would cost as much as all the rest. Nothing in it is a loop but the one over rows: after a loop the engine checks
- * anew what every array is. Numbers are read as many digits at a time as those of the row before had. It is called for
- * few rows at a time, so that it is compiled once, whole, and not again and again for a loop that is under way.
+ * Plain rows, `[TIME,]ACTOR,OP,0xADDR,SIZE[,[THREAD]][,]`: accesses of known actors to pages that the block cache knows.
+ * They are read, checked and stored by one loop, in WebAssembly or in TypeScript; at any other row it stops and leaves
+ * that row to its caller.
  */
 
-import { MASK_WORDS, PAGE_BYTES } from '../replay/mask.ts';
-import { KNOWN_THREADS } from './actors.ts';
 import type { TraceCompiler } from './compiler.ts';
-import { HEX_PAIRS, NO_HEX, ONE_HEX } from './digit-pairs.ts';
-import { ACTOR_WORDS, CACHE_LAUNCH, CACHE_LIFE, CACHE_PAGES, cacheEntry, SECOND_PLACE } from './live-blocks.ts';
-import { ACTOR_OP, addWords, LENGTH, LONGEST, MASK_2, MASK_3, NEXT, WORDS, wordsHash } from './row-words.ts';
+import { HEX_PAIRS, NO_HEX } from './digit-pairs.ts';
+import { COPY_AT, COPY_BYTES, LAST_TIME_AT } from './kernel/layout.ts';
+import type { Exports } from './kernel/wasm-columns.ts';
+import { plainRows } from './plain-loop.ts';
+import { addWords, LONGEST } from './row-words.ts';
 
-// What is imported is loaded anew at each use; a constant of this module is compiled into the loop.
-const HEX = HEX_PAIRS;
-const HEX_ALONE = ONE_HEX;
-const NO_HEX_DIGIT = NO_HEX;
-const LIFE_WORDS = MASK_WORDS;
-const LIFE_ACTOR_WORDS = ACTOR_WORDS;
-const OFFSET_MASK = PAGE_BYTES - 1;
-const LIFE = CACHE_LIFE;
-const PAGES = CACHE_PAGES;
-const LAUNCH = CACHE_LAUNCH;
-const OTHER_PLACE = SECOND_PLACE;
-const THIRD_MASK = MASK_2;
-const FOURTH_MASK = MASK_3;
-const WORDS_LENGTH = LENGTH;
-const WORDS_ACTOR_OP = ACTOR_OP;
-const NEXT_WORDS = NEXT;
-const WORDS_END = WORDS - 1;
-const LONGEST_WORDS = LONGEST;
-const THREADS = KNOWN_THREADS;
-const firstWord = wordsHash;
-const entryOf = cacheEntry;
-
-/** Four characters in a word: with this the digits are their values. */
-const ZEROS = 0x30303030;
-/** Added to values of digits it leaves the high bits zero; a byte that is no digit has its high bit set then, or before. */
-const ABOVE_NINE = 0x76767676;
-const HIGH_BITS = 0x80808080 | 0;
-/** Two numbers below 100, in bytes 0 and 2; times the factor, the upper half is first x 100 + second. */
-const PAIR_BYTES = 0x00ff00ff;
-const PAIRS_TO_FOUR = 100 * 0x10000 + 1;
-
-const NEWLINE = 10;
-const CARRIAGE_RETURN = 13;
 const COMMA = 44;
 const ZERO = 48;
 const NINE = 57;
 
-/** A row that begins this far from the end of the memory, or further, is read without looking out for the end. */
-export const LONGEST_PLAIN_ROW = 96;
+/** A row that begins this far from the end of what is there, or further, is read without looking out for the end. */
+const LONGEST_PLAIN_ROW = 96;
+/** Of the loop in TypeScript. */
 const ROWS_AT_ONCE = 512;
 const MOST_TIME_DIGITS = 15;
 /** Below 2^52 the number of a block is a 31-bit integer. */
 const MOST_HEX_DIGITS = 13;
-const NO_THREADS = new Int32Array(0);
-const BLOCK_PAGE_MASK = 511;
 
 export interface PlainColumns {
   readonly time: boolean;
@@ -69,307 +30,157 @@ export interface PlainColumns {
   readonly arg: boolean;
 }
 
+/** Of the row before: digits of the next are taken to be as many. */
+export interface Digits {
+  time: number;
+  hex: number;
+  /** The number of hex digits before that. */
+  otherHex: number;
+}
+
 export class PlainRows {
   readonly #into: TraceCompiler;
   readonly #columns: PlainColumns;
-  readonly #words = new Int32Array(WORDS);
-  /** Of the row before: digits of the next are taken to be as many, and looked at again when that is wrong. */
-  #timeDigits = 1;
-  #hexDigits = 2;
-  /** The number before that. */
-  #otherHexDigits = 2;
+  readonly #digits: Digits = { time: 1, hex: 2, otherHex: 2 };
+  /** Whole lines. */
+  #lines: Buffer = Buffer.alloc(0);
+  /** The same and a little beyond, for the loop in TypeScript. */
+  #ahead: Buffer = this.#lines;
+  #view = new DataView(this.#lines.buffer, 0, 0);
+  /** Up to where the lines are in the memory of the loop in WebAssembly, and at which address they begin there. */
+  #there = 0;
+  #address = 0;
+  readonly #lastTime: Float64Array;
 
   constructor(into: TraceCompiler, columns: PlainColumns) {
     this.#into = into;
     this.#columns = columns;
+    into.loops.words.fill(0);
+    this.#lastTime = new Float64Array(into.loops.words.buffer, LAST_TIME_AT, 1);
   }
 
   addWords(actorName: string, actor: number, opWord: string, op: number): void {
-    addWords(this.#words, actorName, actor, opWord, op);
+    addWords(this.#into.loops.words, actorName, actor, opWord, op);
   }
 
-  /** Reads rows from `start` on and gives the end of the last one; `end` is `LONGEST_PLAIN_ROW` before the view's end. */
-  read(buffer: Buffer, view: DataView, start: number, end: number, firstLine: number): number {
+  /** Lines that `read` is to be called for. */
+  begin(lines: Buffer): void {
+    this.#lines = lines;
+    this.#there = 0;
+    if (lines.buffer === this.#into.loops.text.buffer) {
+      this.#there = lines.length;
+      this.#address = lines.byteOffset;
+    }
+    // What lies behind the lines in memory may be anything, but must be there.
+    const beyond = Math.min(LONGEST_PLAIN_ROW, lines.buffer.byteLength - lines.byteOffset - lines.length);
+    this.#view = new DataView(lines.buffer, lines.byteOffset, lines.length + beyond);
+    this.#ahead = Buffer.from(lines.buffer, lines.byteOffset, lines.length + beyond);
+  }
+
+  /** Reads rows from `start` on and gives the end of the last one. */
+  read(start: number, firstLine: number): number {
+    const { exports } = this.#into.loops;
     let at = start;
-    for (let line = firstLine; at < end; ) {
-      const before = this.#into.records;
-      this.#into.rows.makeRoom();
-      at = this.#readSome(buffer, view, at, end, line);
-      const read = this.#into.records - before;
-      line += read;
-      if (read < ROWS_AT_ONCE && !this.#measure(buffer, at)) break;
+    for (let line = firstLine; at < this.#lines.length; ) {
+      const { records } = this.#into;
+      const from = at;
+      at = exports === null ? this.#readSome(at, line) : this.#readMany(exports, at, line);
+      line += this.#into.records - records;
+      if (at === from) break;
     }
     return at;
   }
 
+  /** With the loop in WebAssembly. */
+  #readMany(exports: Exports, start: number, line: number): number {
+    const { rows, memory, launches, records } = this.#into;
+    if (start >= this.#end()) this.#copy(start);
+    const end = this.#end();
+    rows.makeRoom(records);
+    const { time, thread, arg } = this.#columns;
+    const firstRow = rows.rows;
+    const address = this.#address;
+    this.#lastTime[0] = this.#into.endNs;
+    const at = exports.plainRows(
+      start + address,
+      end + address,
+      firstRow,
+      rows.capacity,
+      time ? 1 : 0,
+      thread ? 1 : 0,
+      arg ? 1 : 0,
+      launches.openCount > 0 ? 1 : 0,
+      memory.blocks.touched.byteOffset,
+      memory.blocks.touchedBy.byteOffset,
+    );
+    rows.rows = this.#into.loops.found[0];
+    this.#into.endNs = this.#lastTime[0];
+    this.#count(firstRow, line);
+    return at - address;
+  }
+
+  /** A row that begins before it is there as a whole. */
+  #end(): number {
+    return this.#there === this.#lines.length ? this.#there : this.#there - LONGEST_PLAIN_ROW;
+  }
+
+  /** The next lines, into the memory of the loop. */
+  #copy(start: number): void {
+    const lines = this.#lines;
+    // Words are copied, where from and to lie alike; else bytes.
+    const aside = (lines.byteOffset + start) & 7;
+    this.#there = Math.min(lines.length, start + COPY_BYTES);
+    this.#into.loops.copy.set(lines.subarray(start, this.#there), aside);
+    this.#address = COPY_AT + aside - start;
+  }
+
+  /** With the loop in TypeScript. */
+  #readSome(start: number, line: number): number {
+    const { rows, records } = this.#into;
+    const end = this.#ahead.length - LONGEST_PLAIN_ROW;
+    if (start >= end) return start;
+    rows.makeRoom(records);
+    const firstRow = rows.rows;
+    const endRow = Math.min(firstRow + ROWS_AT_ONCE, rows.capacity);
+    const at = plainRows(this.#into, this.#columns, this.#digits, this.#ahead, this.#view, start, end, endRow);
+    this.#count(firstRow, line);
+    if (at === start && this.#measure(at)) return this.#readSome(start, line);
+    return at;
+  }
+
+  /** What is known of all rows together. */
+  #count(firstRow: number, firstLine: number): void {
+    const into = this.#into;
+    const read = into.rows.rows - firstRow;
+    if (read === 0) return;
+    if (into.records === 0) into.startNs = into.rows.draft.timeNs[firstRow];
+    into.records += read;
+    into.lastLine = firstLine + read - 1;
+  }
+
   /** Whether a number of digits was not as expected in the row at hand. */
-  #measure(buffer: Buffer, start: number): boolean {
+  #measure(start: number): boolean {
+    const buffer = this.#ahead;
+    const known = this.#digits;
     let at = start;
     let changed = false;
     if (this.#columns.time) {
       const digits = digitsAt(buffer, start);
       if (digits === 0 || digits > MOST_TIME_DIGITS || buffer[start + digits] !== COMMA) return false;
-      changed = digits !== this.#timeDigits;
-      this.#timeDigits = digits;
+      changed = digits !== known.time;
+      known.time = digits;
       at += digits + 1;
     }
     // `ACTOR,OP,0x`
-    const end = at + LONGEST_WORDS;
+    const end = at + LONGEST;
     for (let commas = 0; commas < 2 && at < end; at++) if (buffer[at] === COMMA) commas++;
     const address = at + 2;
     const digits = hexDigitsAt(buffer, address);
     if (digits < 2 || digits > MOST_HEX_DIGITS || buffer[address + digits] !== COMMA) return false;
-    if (digits === this.#hexDigits) return changed;
-    this.#otherHexDigits = this.#hexDigits;
-    this.#hexDigits = digits;
+    if (digits === known.hex) return changed;
+    known.otherHex = known.hex;
+    known.hex = digits;
     return true;
-  }
-
-  #readSome(buffer: Buffer, view: DataView, start: number, end: number, firstLine: number): number {
-    const into = this.#into;
-    const { memory, rows, launches } = into;
-    const { chunk } = rows;
-    const { record, op, actor, code, timeNs, page, pages, offset, bytes } = chunk;
-    const withTime = this.#columns.time ? 1 : 0;
-    const withThread = this.#columns.thread ? 1 : 0;
-    const withArg = this.#columns.arg ? 1 : 0;
-    const threadOf = chunk.thread ?? NO_THREADS;
-    const { knownThreads } = into.actors;
-    const words = this.#words;
-    const cache = memory.cache.words;
-    const { touched, touchedBy } = memory.blocks;
-    const { openEvent } = launches;
-    const launchesOpen = launches.openCount | 0;
-    const firstRow = chunk.rows | 0;
-    const endRow = Math.min(firstRow + ROWS_AT_ONCE, rows.capacity) | 0;
-    const recordOfRow0 = (into.records - firstRow) | 0;
-    const timeDigits = this.#timeDigits | 0;
-    let hexDigits = this.#hexDigits | 0;
-    let otherHexDigits = this.#otherHexDigits | 0;
-    let lastTime = into.endNs;
-    let row = firstRow;
-    let at = start | 0;
-    for (let next = at; at < end && row < endRow; at = next) {
-      let time = 0;
-      if (withTime !== 0) {
-        let bad = 0;
-        if ((timeDigits & 3) !== 0) {
-          const x = (view.getInt32(next, true) ^ ZEROS) << ((4 - timeDigits) << 3);
-          bad = (x + ABOVE_NINE) | x;
-          time = Math.imul((Math.imul(x, 10) + (x >>> 8)) & PAIR_BYTES, PAIRS_TO_FOUR) >>> 16;
-          next = (next + (timeDigits & 3)) | 0;
-        }
-        if (timeDigits >= 4) {
-          const x = view.getInt32(next, true) ^ ZEROS;
-          bad |= (x + ABOVE_NINE) | x;
-          const four = Math.imul((Math.imul(x, 10) + (x >>> 8)) & PAIR_BYTES, PAIRS_TO_FOUR) >>> 16;
-          time = (Math.imul(time, 10_000) + four) | 0;
-          next = (next + 4) | 0;
-          if (timeDigits >= 8) {
-            const y = view.getInt32(next, true) ^ ZEROS;
-            bad |= (y + ABOVE_NINE) | y;
-            time = time * 10_000 + (Math.imul((Math.imul(y, 10) + (y >>> 8)) & PAIR_BYTES, PAIRS_TO_FOUR) >>> 16);
-            next = (next + 4) | 0;
-            if (timeDigits >= 12) {
-              const z = view.getInt32(next, true) ^ ZEROS;
-              bad |= (z + ABOVE_NINE) | z;
-              time = time * 10_000 + (Math.imul((Math.imul(z, 10) + (z >>> 8)) & PAIR_BYTES, PAIRS_TO_FOUR) >>> 16);
-              next = (next + 4) | 0;
-            }
-          }
-        }
-        if ((bad & HIGH_BITS) !== 0 || buffer[next] !== COMMA || time < lastTime) break;
-        next = (next + 1) | 0;
-      }
-
-      const w0 = view.getInt32(next, true);
-      const w1 = view.getInt32(next + 4, true);
-      const w2 = view.getInt32(next + 8, true);
-      const w3 = view.getInt32(next + 12, true);
-      let w = firstWord(w0, w1);
-      if (
-        ((words[w] ^ w0) |
-          (words[w + 1] ^ w1) |
-          ((words[w + 2] ^ w2) & words[w + THIRD_MASK]) |
-          ((words[w + 3] ^ w3) & words[w + FOURTH_MASK])) !==
-        0
-      ) {
-        w = (w + NEXT_WORDS) & WORDS_END;
-        if (
-          ((words[w] ^ w0) |
-            (words[w + 1] ^ w1) |
-            ((words[w + 2] ^ w2) & words[w + THIRD_MASK]) |
-            ((words[w + 3] ^ w3) & words[w + FOURTH_MASK])) !==
-          0
-        ) {
-          break;
-        }
-      }
-      const length = words[w + WORDS_LENGTH];
-      if (length === 0) break;
-      next = (next + length) | 0;
-      const actorOp = words[w + WORDS_ACTOR_OP];
-      const a = actorOp >> 2;
-
-      // Address: 64 bits in two words. Rows of two kinds may take turns, near and far memory.
-      if (buffer[next + hexDigits] !== COMMA) {
-        if (buffer[next + otherHexDigits] !== COMMA) break;
-        const digits = otherHexDigits;
-        otherHexDigits = hexDigits;
-        hexDigits = digits;
-      }
-      let high = 0;
-      let low = 0;
-      let pairs = 0;
-      if ((hexDigits & 1) !== 0) {
-        pairs = HEX[view.getUint16(next, true)];
-        low = pairs >> 4;
-        next = (next + 1) | 0;
-      }
-      if (hexDigits >= 8) {
-        if (hexDigits >= 10) {
-          const h = HEX[view.getUint16(next, true)];
-          pairs |= h;
-          low = (low << 8) | h;
-          next = (next + 2) | 0;
-          if (hexDigits >= 12) {
-            const i = HEX[view.getUint16(next, true)];
-            pairs |= i;
-            low = (low << 8) | i;
-            next = (next + 2) | 0;
-          }
-        }
-        high = low;
-        const h0 = HEX[view.getUint16(next, true)];
-        const h1 = HEX[view.getUint16(next + 2, true)];
-        const h2 = HEX[view.getUint16(next + 4, true)];
-        const h3 = HEX[view.getUint16(next + 6, true)];
-        pairs |= h0 | h1 | h2 | h3;
-        low = (h0 << 24) | (h1 << 16) | (h2 << 8) | h3;
-        next = (next + 8) | 0;
-      } else {
-        if (hexDigits >= 4) {
-          const h = HEX[view.getUint16(next, true)];
-          pairs |= h;
-          low = (low << 8) | h;
-          next = (next + 2) | 0;
-          if (hexDigits >= 6) {
-            const i = HEX[view.getUint16(next, true)];
-            pairs |= i;
-            low = (low << 8) | i;
-            next = (next + 2) | 0;
-          }
-        }
-        const h = HEX[view.getUint16(next, true)];
-        pairs |= h;
-        low = (low << 8) | h;
-        next = (next + 2) | 0;
-      }
-      if (pairs >= HEX_ALONE) break;
-      next = (next + 1) | 0;
-
-      let size = 0;
-      let x = view.getInt32(next, true) ^ ZEROS;
-      let noDigits = ((x + ABOVE_NINE) | x) & HIGH_BITS;
-      if (noDigits === 0) {
-        size = Math.imul((Math.imul(x, 10) + (x >>> 8)) & PAIR_BYTES, PAIRS_TO_FOUR) >>> 16;
-        next = (next + 4) | 0;
-        x = view.getInt32(next, true) ^ ZEROS;
-        noDigits = ((x + ABOVE_NINE) | x) & HIGH_BITS;
-      }
-      // Three digits at most are left.
-      if ((noDigits & 0x80) !== 0) {
-        if (size === 0) break;
-      } else if ((noDigits & 0x8000) !== 0) {
-        size = (Math.imul(size, 10) + (x & 15)) | 0;
-        next = (next + 1) | 0;
-      } else if ((noDigits & 0x800000) !== 0) {
-        size = (Math.imul(size, 100) + Math.imul(x & 15, 10) + ((x >> 8) & 15)) | 0;
-        next = (next + 2) | 0;
-      } else if (noDigits !== 0) {
-        size = (Math.imul(size, 1000) + Math.imul(x & 15, 100) + Math.imul((x >> 8) & 15, 10) + ((x >> 16) & 15)) | 0;
-        next = (next + 3) | 0;
-      } else {
-        break;
-      }
-      if (size === 0) break;
-      let thread = -1;
-      if (withThread !== 0) {
-        if (buffer[next] !== COMMA) break;
-        next = (next + 1) | 0;
-        const y = view.getInt32(next, true) ^ ZEROS;
-        const ends = ((y + ABOVE_NINE) | y) & HIGH_BITS;
-        if ((ends & 0x80) === 0) {
-          let n = y & 15;
-          if ((ends & 0x8000) !== 0) next = (next + 1) | 0;
-          else if ((ends & 0x800000) !== 0) {
-            n = (Math.imul(n, 10) + ((y >> 8) & 15)) | 0;
-            next = (next + 2) | 0;
-          } else if (ends !== 0) {
-            n = (Math.imul(n, 100) + Math.imul((y >> 8) & 15, 10) + ((y >> 16) & 15)) | 0;
-            next = (next + 3) | 0;
-          } else {
-            break;
-          }
-          if (n >= THREADS) break;
-          thread = knownThreads[a * THREADS + n];
-          if (thread < 0) break;
-        }
-      }
-      if (withArg !== 0) {
-        if (buffer[next] !== COMMA) break;
-        next = (next + 1) | 0;
-      }
-      if (buffer[next] === CARRIAGE_RETURN) next = (next + 1) | 0;
-      if (buffer[next] !== NEWLINE) break;
-      next = (next + 1) | 0;
-
-      // Thirteen digits: the number of a block is a 31-bit integer.
-      const block = (high << 11) | (low >>> 21);
-      const first = (low >>> 12) & BLOCK_PAGE_MASK;
-      const inPage = low & OFFSET_MASK;
-      const count = (((inPage + size - 1) | 0) >> 12) + 1;
-      const last = (first + count - 1) | 0;
-      // An access that leaves the block is not covered either: no entry covers more.
-      let entry = entryOf(block);
-      let covered = cache[entry + PAGES];
-      if (cache[entry] !== block || (covered & 0xffff) > first || covered >> 16 < last) {
-        entry = entry ^ OTHER_PLACE;
-        covered = cache[entry + PAGES];
-        if (cache[entry] !== block || (covered & 0xffff) > first || covered >> 16 < last) break;
-      }
-      if (launchesOpen !== 0 && (a === 0 || cache[entry + LAUNCH] !== openEvent[a])) break;
-      if (first >> 5 !== last >> 5) break;
-      const life = cache[entry + LIFE];
-      const word = (life * LIFE_WORDS + (first >> 5)) | 0;
-      touched[word] |= (-1 << (first & 31)) & (-1 >>> (31 - (last & 31)));
-      const actorWord = (life * LIFE_ACTOR_WORDS + (a >> 5)) | 0;
-      touchedBy[actorWord] |= 1 << (a & 31);
-
-      record[row] = (recordOfRow0 + row) | 0;
-      op[row] = actorOp & 3;
-      actor[row] = a;
-      code[row] = first & 31;
-      timeNs[row] = time;
-      page[row] = word;
-      pages[row] = count;
-      offset[row] = inPage;
-      bytes[row] = size;
-      if (withThread !== 0) threadOf[row] = thread;
-      row = (row + 1) | 0;
-      lastTime = time;
-    }
-    this.#hexDigits = hexDigits;
-    this.#otherHexDigits = otherHexDigits;
-    const read = row - firstRow;
-    if (read > 0) {
-      if (into.records === 0) into.startNs = timeNs[firstRow];
-      into.endNs = lastTime;
-      into.records += read;
-      into.lastLine = firstLine + read - 1;
-      chunk.rows = row;
-    }
-    return at;
   }
 }
 
@@ -383,6 +194,6 @@ function digitsAt(buffer: Buffer, start: number): number {
 /** How many hex digits follow each other; it stops at one too many. */
 function hexDigitsAt(buffer: Buffer, start: number): number {
   let digits = 0;
-  while (digits <= MOST_HEX_DIGITS && HEX[buffer[start + digits]] < NO_HEX_DIGIT) digits++;
+  while (digits <= MOST_HEX_DIGITS && HEX_PAIRS[buffer[start + digits]] < NO_HEX) digits++;
   return digits;
 }

@@ -1,9 +1,11 @@
 /**
  * The engine compiles a loop for what it has seen there, and throws the code away when a row takes a way that no row has
- * taken before. So rows of all kinds go through the loop of plain rows once, before those of the first trace.
+ * taken before. So rows of all kinds go through the loop of plain rows in TypeScript once, before those of the first trace
+ * that needs it.
  */
 
 import { TraceCompiler } from './compiler.ts';
+import { ReadMemory } from './kernel/memory.ts';
 import { FIELD, RowScanner } from './row-scanner.ts';
 
 const ROWS = [
@@ -23,7 +25,7 @@ let done = false;
 export function rehearse(): void {
   if (done) return;
   done = true;
-  const compiler = new TraceCompiler('rehearsal');
+  const compiler = new TraceCompiler('rehearsal', new ReadMemory('plain'));
   const scanner = new RowScanner(compiler, () => {});
   compiler.begin({ time: true, thread: true });
   const gpu = compiler.actor('gpu0');

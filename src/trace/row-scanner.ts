@@ -8,7 +8,7 @@
 import { PAGE_BYTES } from '../replay/mask.ts';
 import { OP } from './compiled.ts';
 import type { TraceCompiler } from './compiler.ts';
-import { LONGEST_PLAIN_ROW, type PlainColumns, PlainRows } from './plain-rows.ts';
+import { type PlainColumns, PlainRows } from './plain-rows.ts';
 import { Range } from './range.ts';
 import { type Lines, rejectNul } from './source.ts';
 
@@ -91,18 +91,14 @@ export class RowScanner {
 
   /** Reads whole lines. What it gives back is left: it begins with a line that needs csv-parse. */
   scan({ buffer, line: firstLine }: Lines): Lines {
-    // The loop looks ahead: what lies behind the lines in memory may be anything, but must be there.
-    const beyond = Math.min(LONGEST_PLAIN_ROW, buffer.buffer.byteLength - buffer.byteOffset - buffer.length);
-    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length + beyond);
-    const ahead = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length + beyond);
-    const plainEnd = buffer.length + beyond - LONGEST_PLAIN_ROW;
+    this.#plain?.begin(buffer);
     let line = firstLine;
     let at = 0;
     for (; at < buffer.length; line++) {
       if (this.#fields.length > 0) this.#learnActors();
-      if (this.#plain !== null && at < plainEnd) {
+      if (this.#plain !== null) {
         const before = this.#into.records;
-        at = this.#plain.read(ahead, view, at, plainEnd, line);
+        at = this.#plain.read(at, line);
         line += this.#into.records - before;
       }
       if (at === buffer.length) break;

@@ -1,11 +1,13 @@
 /** The middle of a plain row, `ACTOR,OP,0x`: found as a whole, by comparing four 32-bit words. */
 
-/** Words of an entry: the sixteen bytes, masks of the last two words, length (0 = empty), actor << 2 | op. */
+import { kindOf } from './rows.ts';
+
+/** Words of an entry: the sixteen bytes, masks of the last two words, length (0 = empty), kind of row. */
 const ENTRY_WORDS = 8;
 export const MASK_2 = 4;
 export const MASK_3 = 5;
 export const LENGTH = 6;
-export const ACTOR_OP = 7;
+export const KIND = 7;
 
 const ENTRIES_BITS = 12;
 const SHORTEST = 8;
@@ -33,5 +35,5 @@ export function addWords(table: Int32Array, actorName: string, actor: number, op
   table[entry + MASK_2] = masks.readInt32LE(8);
   table[entry + MASK_3] = masks.readInt32LE(12);
   table[entry + LENGTH] = text.length;
-  table[entry + ACTOR_OP] = (actor << 2) | op;
+  table[entry + KIND] = kindOf(op, actor);
 }

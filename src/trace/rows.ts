@@ -1,32 +1,37 @@
-/** Rows under construction: columns in chunks, so that a long trace is never copied to make room. */
+/** Rows under construction: drafts in columns that are used again, packed when they are full. */
 
-import type { TraceChunk } from './compiled.ts';
+import { CONTINUES } from './compiled.ts';
+import type { DraftColumns } from './kernel/columns.ts';
+import { KIND_ACTOR_SHIFT, KIND_CONTINUES, ROOM_ROWS, SPOT_BIT_SHIFT } from './kernel/layout.ts';
+import type { ReadMemory } from './kernel/memory.ts';
+import { type PackedChunk, Packer } from './packed.ts';
 
 const FIRST_CHUNK_ROWS = 1024;
-const CHUNK_ROWS = 65_536;
 
-/**
- * Until page ids are known (when the trace has been read), `page` of an access holds the index of the mask word of its
- * first page in `LiveBlocks.touched`, `code` the bit in that word, and `actor` counts by order of appearance.
- */
-export interface RowChunk extends TraceChunk {
-  rows: number;
+/** Op (possibly with `CONTINUES`) and actor in one number. */
+export function kindOf(op: number, actor: number): number {
+  return (actor << KIND_ACTOR_SHIFT) | ((op & CONTINUES) === 0 ? op : (op & ~CONTINUES) | KIND_CONTINUES);
 }
 
-/** Rows go straight into the columns of `chunk`; whoever adds one makes room first. */
+/** Rows go straight into the columns of `draft`; whoever adds one makes room first. */
 export class RowWriter {
-  readonly #chunks: RowChunk[] = [];
-  readonly #withThreads: boolean;
-  /** The last chunk. */
-  chunk: RowChunk;
-  capacity = 0;
+  readonly draft: DraftColumns;
+  readonly withThreads: boolean;
+  /** Rows in `draft`, and how many may be there. */
+  rows = 0;
+  capacity = FIRST_CHUNK_ROWS;
+  readonly #packer: Packer;
+  readonly #chunks: PackedChunk[] = [];
+  /** Record of the first row in `draft`. */
+  #firstRecord = 0;
 
-  constructor(withThreads: boolean) {
-    this.#withThreads = withThreads;
-    this.chunk = newChunk(0, withThreads);
+  constructor(memory: ReadMemory, withThreads: boolean) {
+    this.draft = memory.draft;
+    this.withThreads = withThreads;
+    this.#packer = new Packer(memory);
   }
 
-  /** A row of an access: `pages` pages from bit `bit` of mask word `word`. */
+  /** A row of an access: pages from bit `bit` of mask word `word` on. */
   access(
     record: number,
     op: number,
@@ -35,63 +40,43 @@ export class RowWriter {
     thread: number,
     word: number,
     bit: number,
-    pages: number,
     offset: number,
     bytes: number,
   ): void {
-    this.makeRoom();
-    const { chunk } = this;
-    const i = chunk.rows++;
-    chunk.record[i] = record;
-    chunk.op[i] = op;
-    chunk.actor[i] = actor;
-    chunk.code[i] = bit;
-    chunk.timeNs[i] = timeNs;
-    chunk.page[i] = word;
-    chunk.pages[i] = pages;
-    chunk.offset[i] = offset;
-    chunk.bytes[i] = bytes;
-    if (chunk.thread !== null) chunk.thread[i] = thread;
+    this.makeRoom(record);
+    const { draft } = this;
+    const i = this.rows++;
+    draft.timeNs[i] = timeNs;
+    draft.word[i] = word;
+    draft.spot[i] = offset | (bit << SPOT_BIT_SHIFT);
+    draft.kind[i] = kindOf(op, actor);
+    draft.bytes[i] = bytes;
+    draft.thread[i] = thread;
   }
 
   event(record: number, op: number, actor: number, timeNs: number, thread: number, event: number): void {
-    this.access(record, op, actor, timeNs, thread, event, 0, 0, 0, 0);
+    this.access(record, op, actor, timeNs, thread, event, 0, 0, 0);
   }
 
-  /** All chunks that have rows. */
-  finish(): RowChunk[] {
-    return this.#chunks.filter((chunk) => chunk.rows > 0);
+  /** All chunks. */
+  finish(): PackedChunk[] {
+    this.#pack();
+    return this.#chunks;
   }
 
-  /** Room for one row at least. */
-  makeRoom(): void {
-    if (this.chunk.rows < this.capacity) return;
-    this.capacity = Math.min(CHUNK_ROWS, FIRST_CHUNK_ROWS << Math.min(6, 2 * this.#chunks.length));
-    this.chunk = newChunk(this.capacity, this.#withThreads);
-    this.#chunks.push(this.chunk);
+  /** Room for one row at least, of that record or of later ones. */
+  makeRoom(record: number): void {
+    if (this.rows === 0) this.#firstRecord = record;
+    else if (this.rows === this.capacity) {
+      this.#pack();
+      this.#firstRecord = record;
+      this.capacity = Math.min(ROOM_ROWS, FIRST_CHUNK_ROWS << Math.min(6, 2 * this.#chunks.length));
+    }
   }
-}
 
-/** One piece of shared memory for all columns, widest first: worker threads can read it as it is. */
-function newChunk(capacity: number, withThreads: boolean): RowChunk {
-  const memory = new SharedArrayBuffer(capacity * (withThreads ? 31 : 27));
-  let used = 0;
-  const place = (bytesPerRow: number) => {
-    const at = used;
-    used += capacity * bytesPerRow;
-    return at;
-  };
-  return {
-    rows: 0,
-    timeNs: new Float64Array(memory, place(8), capacity),
-    record: new Uint32Array(memory, place(4), capacity),
-    page: new Int32Array(memory, place(4), capacity),
-    bytes: new Uint32Array(memory, place(4), capacity),
-    thread: withThreads ? new Int32Array(memory, place(4), capacity) : null,
-    pages: new Uint16Array(memory, place(2), capacity),
-    offset: new Uint16Array(memory, place(2), capacity),
-    op: new Uint8Array(memory, place(1), capacity),
-    actor: new Uint8Array(memory, place(1), capacity),
-    code: new Uint8Array(memory, place(1), capacity),
-  };
+  #pack(): void {
+    if (this.rows === 0) return;
+    this.#chunks.push(this.#packer.pack(this.rows, this.#firstRecord, this.withThreads));
+    this.rows = 0;
+  }
 }

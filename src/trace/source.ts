@@ -2,11 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { createGunzip, type Gunzip } from 'node:zlib';
 import { isCompiled } from './arrow/read.ts';
 import { TraceError } from './errors.ts';
-import { UNPACKED_BYTES, unpackInThread } from './unpack.ts';
 
 const CHUNK_BYTES = 512 * 1024;
 /** So much memory follows a chunk: a reader of lines may look ahead of their end. */
@@ -35,8 +33,8 @@ export interface TraceSource {
   /** A compiled trace: for `bytes`, where text is for `lines`. */
   readonly compiled: boolean;
   bytes(): AsyncGenerator<Buffer>;
-  /** Whole lines; each buffer is the reader's until it asks for the next. */
-  lines(read: LinesRead): AsyncGenerator<Buffer>;
+  /** Whole lines; each buffer is the reader's until it asks for the next. As a rule they are read into `room`. */
+  lines(read: LinesRead, room?: Buffer): AsyncGenerator<Buffer>;
   /** Of the uncompressed bytes; valid when `lines` has ended. */
   sha256(): string;
 }
@@ -49,18 +47,19 @@ export interface Progress {
 
 export async function openSource(path: string, onProgress?: (progress: Progress) => void): Promise<TraceSource> {
   const file = path === '-' ? '<stdin>' : path;
-  const use = { once: false };
+  const use = { once: false, room: null };
   const { stream, totalBytes } = path === '-' ? { stream: process.stdin, totalBytes: null } : await openFile(path, use);
   return sourceOf(file, counted(stream, totalBytes, onProgress), use);
 }
 
 export function sourceOfText(text: string | Uint8Array, file: string): Promise<TraceSource> {
-  return sourceOf(file, inChunks(Buffer.from(text)), { once: false });
+  return sourceOf(file, inChunks(Buffer.from(text)), { once: false, room: null });
 }
 
 /** Set when whoever takes the chunks of a file is done with one before it asks for the next: then one buffer will do. */
 interface ChunkUse {
   once: boolean;
+  room: Buffer | null;
 }
 
 async function* inChunks(bytes: Buffer): AsyncGenerator<Buffer> {
@@ -85,8 +84,9 @@ async function openFile(path: string, use: ChunkUse): Promise<{ stream: AsyncIte
 async function* chunksOf(handle: FileHandle, use: ChunkUse): AsyncGenerator<Buffer> {
   try {
     for (let buffer: Buffer | null = null; ; ) {
-      if (buffer === null || !use.once) buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES + BEYOND_CHUNK);
-      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, null);
+      if (use.once && use.room !== null) buffer = use.room;
+      else if (buffer === null || !use.once) buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES + BEYOND_CHUNK);
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, CHUNK_BYTES), null);
       if (bytesRead === 0) return;
       yield buffer.subarray(0, bytesRead);
     }
@@ -118,8 +118,7 @@ async function* counted(
 async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse): Promise<TraceSource> {
   const packed = await peek(file, raw, 2);
   const gzip = packed.head.length >= 2 && packed.head[0] === 0x1f && packed.head[1] === 0x8b;
-  const { plain, unpacking } = gzip ? await unpack(file, packed.all()) : { plain: packed.all(), unpacking: null };
-  const { head, all, close } = await peek(file, plain, unpacking === null ? 4096 : 1);
+  const { head, all, close } = await peek(file, gzip ? unpacked(packed.all(), use) : packed.all(), 4096);
   const compiled = isCompiled(head);
   const problem = compiled ? (gzip ? COMPILED_IN_GZIP : null) : binaryContent(head);
   if (problem !== null) {
@@ -133,13 +132,9 @@ async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse)
     head,
     compiled,
     bytes: all,
-    async *lines(read) {
-      use.once = !gzip;
-      if (unpacking !== null) {
-        yield* wholeLines(file, all(), { update: () => {} }, read);
-        sha256 = unpacking.sha256();
-        return;
-      }
+    async *lines(read, room) {
+      use.once = true;
+      if (!gzip && room !== undefined) use.room = room;
       yield* wholeLines(file, all(), hash, read);
       sha256 = hash.digest('hex');
     },
@@ -147,19 +142,26 @@ async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse)
   };
 }
 
-/** A small file is unpacked here: a thread takes longer to start. */
-async function unpack(file: string, packed: AsyncIterable<Buffer>) {
-  const start = await peek(file, packed, UNPACKED_BYTES);
-  if (start.length < UNPACKED_BYTES) return { plain: gunzip(start.all()), unpacking: null };
-  const unpacking = unpackInThread(start.all());
-  return { plain: unpacking.chunks(), unpacking };
+/** The stream unpacks in a thread of its own: the next chunk while this one is read. */
+async function* unpacked(packed: AsyncIterable<Buffer>, use: ChunkUse): AsyncGenerator<Buffer> {
+  const stream = createGunzip({ chunkSize: CHUNK_BYTES });
+  const fed = feed(packed, stream, use);
+  yield* stream as AsyncIterable<Buffer>;
+  await fed;
 }
 
-function gunzip(packed: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  const stream = createGunzip({ chunkSize: CHUNK_BYTES });
-  // The error reaches whoever iterates over the stream.
-  pipeline(Readable.from(packed, { objectMode: false }), stream, () => {});
-  return stream;
+async function feed(packed: AsyncIterable<Buffer>, stream: Gunzip, use: ChunkUse): Promise<void> {
+  use.once = true;
+  try {
+    for await (const chunk of packed) {
+      // False when the stream was given up, or its data are bad: whoever iterates over it hears of that.
+      const taken = await new Promise<boolean>((resolve) => stream.write(chunk, (error) => resolve(!error)));
+      if (!taken) return;
+    }
+    stream.end();
+  } catch (error) {
+    stream.destroy(error as Error);
+  }
 }
 
 /** The first bytes, and everything again from the beginning. Read errors become trace errors. */

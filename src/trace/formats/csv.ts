@@ -52,14 +52,14 @@ export const format: TraceFormat = {
 };
 
 async function readCsv(source: TraceSource, into: TraceCompiler): Promise<void> {
-  rehearse();
+  if (into.loops.exports === null) rehearse();
   const scanner = new RowScanner(into, (fields, line) => reader.read(fields, line));
   const reader = new RecordReader(into, scanner);
   let decoder: RecordDecoder | null = null;
   let first = true;
   let inPreamble = true;
   const read = { lines: 0 };
-  for await (const buffer of source.lines(read)) {
+  for await (const buffer of source.lines(read, into.loops.text)) {
     let lines: Lines = { buffer: first ? withoutByteOrderMark(buffer) : buffer, line: read.lines + 1 };
     first = false;
     if (inPreamble) {

@@ -1,0 +1,50 @@
+/** The loops of reading. Columns have at least as many entries as `rows` says. */
+
+import type { DraftColumns, FinalColumns } from './columns.ts';
+
+export type Narrow = Uint8Array | Uint16Array | Uint32Array;
+
+/** What `scan` finds in a column: least and greatest number, and every bit in which two numbers differ. */
+export interface Scanned {
+  least: number;
+  greatest: number;
+  bits: number;
+}
+
+/** Page ids of draft rows: the first id of each mask word, and the pages touched. */
+export interface WordIds {
+  readonly wordId: Int32Array;
+  readonly touched: Int32Array;
+}
+
+export interface Counting {
+  /** By final actor: touches, bytes, records of each access op. 64 bits each: two words, low one first. */
+  readonly counts: Uint32Array;
+  lastActor: number;
+  handOvers: number;
+}
+/** 64-bit numbers of an actor in `counts`. */
+export const COUNTS = 5;
+
+export interface ColumnKernel {
+  scan(column: Uint32Array, rows: number, into: Scanned): void;
+  /** (number - base) >>> shift. */
+  narrow(column: Uint32Array, rows: number, base: number, shift: number, to: Narrow): void;
+  widen(from: Narrow, rows: number, base: number, shift: number, column: Uint32Array): void;
+  /** From each time to the next, 0 for the first; false if one has more than 32 bits. */
+  steps(times: Float64Array, rows: number, to: Uint32Array): boolean;
+  sums(from: Uint32Array, rows: number, first: number, times: Float64Array): void;
+  /** Final columns but those that need no work; `to.bytes` is there. `record` is that of the row before the first. */
+  numberRows(
+    rows: number,
+    record: number,
+    draft: DraftColumns,
+    ids: WordIds,
+    finals: Uint32Array,
+    to: FinalColumns,
+  ): void;
+  /** Counts access rows from..to - 1, up to the first that is none; gives that. */
+  countRows(from: number, to: number, rows: FinalColumns, counting: Counting): number;
+  /** A bit for each line of a page id that devices touch. */
+  markLines(from: number, to: number, rows: FinalColumns, bits: Int32Array): void;
+}

@@ -1,0 +1,134 @@
+/**
+ * Rows that are kept: draft columns of a chunk, each as narrow as its numbers allow. Memory that nobody has used before
+ * costs more than to pack and unpack: the rows of most traces need 4 to 8 bytes, not 31.
+ */
+
+import type { FinalColumns } from './kernel/columns.ts';
+import type { Narrow, Scanned } from './kernel/kernel.ts';
+import { KIND_CONTINUES, ROOM_ROWS } from './kernel/layout.ts';
+import type { ReadMemory } from './kernel/memory.ts';
+
+/** number = base + (what is kept << shift), in so many bytes; 0 = all are `base`; 8 = doubles. */
+export interface PackedColumn {
+  readonly base: number;
+  readonly shift: number;
+  readonly bytesPerRow: 0 | 1 | 2 | 4 | 8;
+  /** In the memory of the chunk. */
+  readonly at: number;
+}
+
+/** Plain data: other threads unpack it too. */
+export interface PackedChunk {
+  readonly rows: number;
+  /** Of the first row. */
+  readonly record: number;
+  /** Whether the first row goes on with the record of the chunk before. */
+  readonly continues: boolean;
+  readonly firstNs: number;
+  readonly memory: SharedArrayBuffer;
+  readonly word: PackedColumn;
+  readonly spot: PackedColumn;
+  readonly kind: PackedColumn;
+  readonly bytes: PackedColumn;
+  /** Differences of times, or times as doubles. */
+  readonly time: PackedColumn;
+  readonly thread: PackedColumn | null;
+}
+
+export class Packer {
+  readonly #memory: ReadMemory;
+  readonly #scanned: Scanned = { least: 0, greatest: 0, bits: 0 };
+  #rows = 0;
+  #used = 0;
+
+  constructor(memory: ReadMemory) {
+    this.#memory = memory;
+  }
+
+  /** The draft rows of the memory, from the first on. */
+  pack(rows: number, record: number, withThread: boolean): PackedChunk {
+    const { draft } = this.#memory;
+    this.#rows = rows;
+    this.#used = 0;
+    const time = this.#packTimes();
+    const { buffer, byteOffset } = draft.thread;
+    const columns = {
+      word: this.#packColumn(draft.word),
+      spot: this.#packColumn(draft.spot),
+      kind: this.#packColumn(draft.kind),
+      bytes: this.#packColumn(draft.bytes),
+      thread: withThread ? this.#packColumn(new Uint32Array(buffer, byteOffset, ROOM_ROWS)) : null,
+    };
+    const memory = new SharedArrayBuffer(this.#used);
+    new Uint8Array(memory).set(this.#memory.packed.subarray(0, this.#used));
+    const continues = (draft.kind[0] & KIND_CONTINUES) !== 0;
+    return { rows, record, continues, firstNs: draft.timeNs[0], memory, time, ...columns };
+  }
+
+  #packTimes(): PackedColumn {
+    const { draft, steps, packed, columns } = this.#memory;
+    const rows = this.#rows;
+    if (columns.steps(draft.timeNs, rows, steps)) {
+      // The first step is none: taken for the next one, the steps may all be the same.
+      const fromSecond = rows > 1 ? steps[1] : 0;
+      steps[0] = fromSecond;
+      return this.#packColumn(steps);
+    }
+    const at = this.#take(8);
+    packed.set(new Uint8Array(draft.timeNs.buffer, draft.timeNs.byteOffset, 8 * rows), at);
+    return { base: 0, shift: 0, bytesPerRow: 8, at };
+  }
+
+  #packColumn(column: Uint32Array): PackedColumn {
+    const { columns, packed } = this.#memory;
+    const rows = this.#rows;
+    columns.scan(column, rows, this.#scanned);
+    const { least, greatest, bits } = this.#scanned;
+    if (bits === 0) return { base: least, shift: 0, bytesPerRow: 0, at: 0 };
+    const shift = 31 - Math.clz32(bits & -bits);
+    const most = (greatest - least) >>> shift;
+    const bytesPerRow = most < 2 ** 8 ? 1 : most < 2 ** 16 ? 2 : 4;
+    const at = this.#take(bytesPerRow);
+    columns.narrow(column, rows, least, shift, narrowView(packed.buffer, packed.byteOffset + at, bytesPerRow, rows));
+    return { base: least, shift, bytesPerRow, at };
+  }
+
+  #take(bytesPerRow: number): number {
+    const at = this.#used;
+    this.#used += Math.ceil((bytesPerRow * this.#rows) / 8) * 8;
+    return at;
+  }
+}
+
+function narrowView(buffer: ArrayBufferLike, at: number, bytesPerRow: number, rows: number): Narrow {
+  if (bytesPerRow === 1) return new Uint8Array(buffer, at, rows);
+  return bytesPerRow === 2 ? new Uint16Array(buffer, at, rows) : new Uint32Array(buffer, at, rows);
+}
+
+/** Widens a chunk into `to`, and what is no final column into the draft columns of the memory. Its pages get their ids. */
+export function unpack(
+  chunk: PackedChunk,
+  memory: ReadMemory,
+  ids: { readonly wordId: Int32Array; readonly touched: Int32Array },
+  to: FinalColumns,
+): void {
+  const { rows, record, continues, firstNs, time } = chunk;
+  const { columns, draft, steps, packed, finals } = memory;
+  packed.set(new Uint8Array(chunk.memory));
+  const widen = ({ base, shift, bytesPerRow, at }: PackedColumn, column: Uint32Array) => {
+    if (bytesPerRow === 0) column.fill(base, 0, rows);
+    else columns.widen(narrowView(packed.buffer, packed.byteOffset + at, bytesPerRow, rows), rows, base, shift, column);
+  };
+  widen(chunk.word, draft.word);
+  widen(chunk.spot, draft.spot);
+  widen(chunk.kind, draft.kind);
+  widen(chunk.bytes, to.bytes);
+  if (chunk.thread !== null) widen(chunk.thread, new Uint32Array(to.thread.buffer, to.thread.byteOffset, rows));
+  if (time.bytesPerRow === 8) {
+    to.timeNs.set(new Float64Array(packed.buffer, packed.byteOffset + time.at, rows));
+  } else {
+    widen(time, steps);
+    columns.sums(steps, rows, firstNs - steps[0], to.timeNs);
+  }
+  columns.numberRows(rows, continues ? record : record - 1, draft, ids, finals, to);
+}
