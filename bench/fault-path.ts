@@ -28,8 +28,8 @@ export interface FaultingReplay {
 }
 
 const MINOR = 1;
-/** Small: the heap is looked at between chunks. */
-const CHUNK_ROWS = 1024;
+/** As many as a fraction of the shortest trace: the heap is looked at between chunks. */
+const CHUNK_ROWS = 1 << 13;
 
 export const tasks = {
   async replay(asked: FaultingReplay): Promise<Sample> {
@@ -133,7 +133,7 @@ const STACKS: readonly Stack[] = [
     unit: 'millionFaultsPerSecond',
     pages: 1 << 16,
     touches: 1 << 16,
-    repeats: 64,
+    repeats: 256,
     drops: true,
     atLeast: 5,
   },

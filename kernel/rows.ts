@@ -15,6 +15,7 @@ const TABLE: usize = BYTES + 4 * ROOM_ROWS;
 /** log2 of the bytes of an entry. */
 const ENTRY_SHIFT: usize = 5;
 const SEEN: usize = TABLE + (CODES << ENTRY_SHIFT);
+const CARRIED: usize = SEEN + 4;
 /** Where the parts of an entry are. */
 const WORD: usize = TABLE;
 const LOW: usize = TABLE + 8;
@@ -167,11 +168,16 @@ export function watchRows(from: i32, to: i32): i32 {
   return to;
 }
 
+function carry(high: usize, id: i32): void {
+  store<i32>(high + at(id), load<i32>(high + at(id)) + 1);
+  store<i32>(CARRIED, 1);
+}
+
 @inline
 function count(low: usize, high: usize, id: i32): void {
   const counts = <i32>load<u8>(low + <usize>id) + 1;
   store<u8>(low + <usize>id, counts);
-  if (counts == 256) store<i32>(high + at(id), load<i32>(high + at(id)) + 1);
+  if (counts == 256) carry(high, id);
 }
 
 @inline

@@ -11,8 +11,11 @@ import type { Vma } from './model.ts';
 export const PLACE_BITS = 9;
 
 export class AddressSpace {
-  /** By page id: slot of its block x 512 + page in the block. One number, since both are wanted at every fault. */
-  readonly places: Int32Array;
+  /**
+   * By page id two numbers, which every fault wants both: slot of its block x 512 + page in the block; and a bit for each
+   * run in which some device has a fault pending or deferred on the page.
+   */
+  readonly ofPage: Int32Array;
   /** By slot: block number, first page id, and sixteen words of touched pages. Grown by `slotOf`. */
   slotBlock: Float64Array;
   slotFirstId: Int32Array;
@@ -34,7 +37,7 @@ export class AddressSpace {
 
   constructor(private readonly trace: CompiledTrace) {
     this.slots = trace.slots;
-    this.places = new Int32Array(trace.pageIds);
+    this.ofPage = new Int32Array(2 * trace.pageIds);
     const room = Math.max(trace.slots, 16);
     this.slotBlock = new Float64Array(room).fill(-1);
     this.slotFirstId = new Int32Array(room);
@@ -85,11 +88,11 @@ export class AddressSpace {
   }
 
   slotOfId(id: number): number {
-    return this.places[id] >>> PLACE_BITS;
+    return this.ofPage[2 * id] >>> PLACE_BITS;
   }
 
   inBlockOfId(id: number): number {
-    return this.places[id] & (BLOCK_PAGES - 1);
+    return this.ofPage[2 * id] & (BLOCK_PAGES - 1);
   }
 
   pageOf(id: number): number {
@@ -221,7 +224,7 @@ export class AddressSpace {
       let id = lives.firstId[life];
       for (let page = 0; page < BLOCK_PAGES; page++) {
         if ((touched[page >> 5] & (1 << (page & 31))) === 0) continue;
-        this.places[id++] = (slot << PLACE_BITS) | page;
+        this.ofPage[2 * id++] = (slot << PLACE_BITS) | page;
       }
     }
   }

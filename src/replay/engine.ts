@@ -96,7 +96,7 @@ class Pass {
       const slots = this.space.slotsIn(0, Number.MAX_SAFE_INTEGER);
       for (const lane of this.lanes) {
         checkSlots(lane, slots, -1);
-        checkNobodyWaits(lane, this.mmu);
+        checkNobodyWaits(lane);
       }
     }
     return this.lanes.map((lane) => laneResult(this.trace, lane));

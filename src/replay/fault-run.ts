@@ -33,8 +33,7 @@ export class FaultRun {
 
     const { code, op, page, timeNs, record } = chunk;
     const { words } = mmu.memory;
-    const { waiting } = mmu;
-    const { places, slotBlock } = machine.space;
+    const { ofPage, slotBlock } = machine.space;
     const { readable } = machine.pages;
     const mine = readable[actor];
     const counts = mmu.counts(actor);
@@ -50,9 +49,9 @@ export class FaultRun {
       const id = page[row];
       const settled = words[mmu.baseOf(actor, access) + id];
       if (settled !== allLanes) {
-        if ((settled | laneBit) !== allLanes || (waiting[id] & laneBit) !== 0) break;
+        if ((settled | laneBit) !== allLanes || (ofPage[2 * id + 1] & laneBit) !== 0) break;
         if (count - firstWait === room || (op[row + 1] & CONTINUES) !== 0) break;
-        const place = places[id];
+        const place = ofPage[2 * id];
         const inBlock = place & (BLOCK_PAGES - 1);
         const word = (place >>> PLACE_BITS) * MASK_WORDS + (inBlock >> 5);
         const bit = 1 << (inBlock & 31);
@@ -60,7 +59,7 @@ export class FaultRun {
         for (let other = 0; other < readable.length; other++) {
           if ((readable[other][word] & bit) !== 0) mmu.clearPageOf(other, id, laneBit);
         }
-        waiting[id] |= laneBit;
+        ofPage[2 * id + 1] |= laneBit;
         const faulted = slotBlock[place >>> PLACE_BITS] * BLOCK_PAGES + inBlock;
         queue.id[count] = id;
         queue.page[count] = faulted;

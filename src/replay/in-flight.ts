@@ -59,7 +59,7 @@ export class InFlight {
     this.pending = machine.actors.map(() => new WaitingTouches());
     this.deferred = machine.actors.map(() => new WaitingTouches());
     this.failedRecords = new FailedRecords([...this.pending, ...this.deferred]);
-    this.waitingPages = new WaitingPages(mmu, laneBit);
+    this.waitingPages = new WaitingPages(machine.space, laneBit);
     this.servedRun = new ServedRun(machine, mmu, this.waitingPages, laneBit);
     this.leftNs = new Float64Array(machine.actors.length);
   }

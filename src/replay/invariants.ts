@@ -3,7 +3,6 @@ import { InvariantError } from './lane.ts';
 import type { LaneRun } from './lane-run.ts';
 import { BLOCK_PAGES, MASK_WORDS, PAGE_BYTES, popcount32 } from './mask.ts';
 import { BY_CAUSE, BY_TRIGGER, M, SPENT_ON, TRIGGERS } from './metrics.ts';
-import type { Mmu } from './mmu.ts';
 
 /** Cheap checks of the books: memory within capacity, bytes and faults add up. */
 export function checkAfterCall(lane: LaneRun, record: number): void {
@@ -85,9 +84,10 @@ export function checkSlots(lane: LaneRun, slots: readonly number[], record: numb
 }
 
 /** At the end of the trace every fault was served: no page is marked as waited for. */
-export function checkNobodyWaits(lane: LaneRun, mmu: Mmu): void {
-  const id = mmu.waiting.findIndex((runs) => (runs & lane.laneBit) !== 0);
-  if (id < 0) return;
-  const detail = `${lane.spec.model.name}: page ${lane.machine.space.pageOf(id)} is waited for`;
+export function checkNobodyWaits(lane: LaneRun): void {
+  const { space } = lane.machine;
+  const waits = space.ofPage.findIndex((number, i) => i % 2 === 1 && (number & lane.laneBit) !== 0);
+  if (waits < 0) return;
+  const detail = `${lane.spec.model.name}: page ${space.pageOf(waits >> 1)} is waited for`;
   throw new InvariantError(lane.index, -1, 'nobody waits at the end', detail);
 }

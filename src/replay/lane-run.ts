@@ -180,7 +180,7 @@ export class LaneRun {
 
   /** `touch` for one that needs no more than a look; false = it does. */
   completeLocal(actor: number, id: number, access: Access): boolean {
-    return this.inFlight.deferredTouches === 0 && this.touches.completeLocal(actor, id, access);
+    return this.touches.completeLocal(actor, id, access);
   }
 
   /**
@@ -189,7 +189,7 @@ export class LaneRun {
    */
   touch(actor: number, id: number, access: Access, bytes: number, facts: RecordFacts, counted: boolean): void {
     const { touches, inFlight } = this;
-    const place = this.pass.space.places[id];
+    const place = this.pass.space.ofPage[2 * id];
     const slot = place >>> PLACE_BITS;
     const inBlock = place & (BLOCK_PAGES - 1);
     if (counted) touches.withdraw(actor, slot, inBlock, bytes);
@@ -197,7 +197,7 @@ export class LaneRun {
     this.sync();
     if (inFlight.deferredTouches > 0 && actor !== HOST) inFlight.waitDeferred(actor);
     let waits = false;
-    if ((this.pass.mmu.waiting[id] & this.laneBit) !== 0) {
+    if ((this.pass.space.ofPage[2 * id + 1] & this.laneBit) !== 0) {
       inFlight.handOverOthers(actor, id, facts.timeNs);
       waits = inFlight.waitsOn(actor, id);
     }

@@ -4,7 +4,7 @@
  * group of 512 ids the touches that may pass before some run's access counter can be due.
  */
 import type { AddressSpace } from './address-space.ts';
-import { GROUP_SHIFT, HIGH_COUNT, HIGH_SUM } from './kernel/layout.ts';
+import { CARRIED_AT, GROUP_SHIFT, HIGH_COUNT, HIGH_SUM } from './kernel/layout.ts';
 import { type MemoryOptions, PassMemory } from './kernel/memory.ts';
 import { MASK_WORDS, type PageMask, popcount32 } from './mask.ts';
 
@@ -13,8 +13,6 @@ export const KINDS = 3;
 
 export class Mmu {
   readonly memory: PassMemory;
-  /** Bit of a run set: some device has a fault pending or deferred on this page. */
-  readonly waiting: Int32Array;
   /** By actor: trace time from which a record needs attention before it is issued (see `Pass`). */
   readonly dueNs: Float64Array;
   /** Something that the hit path has a copy of changed: due times, counting, watching. */
@@ -65,7 +63,6 @@ export class Mmu {
         this.base[a * KINDS + kind] = first + (a * own + Math.min(kind, own - 1)) * ids;
       }
     }
-    this.waiting = new Int32Array(ids);
     this.leftBase = new Int32Array(actors).fill(-1);
     this.dueNs = new Float64Array(actors).fill(Number.POSITIVE_INFINITY);
   }
@@ -104,9 +101,9 @@ export class Mmu {
     guessed: Int32Array,
     laneBit: number,
   ): void {
-    const { base, waiting } = this;
+    const { base } = this;
     const { words } = this.memory;
-    const { slotTouched, slotFirstId, slotRank } = this.space;
+    const { ofPage, slotTouched, slotFirstId, slotRank } = this.space;
     const at = slot * MASK_WORDS;
     const read = base[actor * KINDS];
     const apart = base[actor * KINDS + 1] - read;
@@ -118,14 +115,14 @@ export class Mmu {
       if (hit === there) {
         // The common case, a whole block: ids of neighbours are neighbours.
         for (let id = first, end = first + popcount32(there); id < end; id++) {
-          if ((waiting[id] & laneBit) !== 0) continue;
+          if ((ofPage[2 * id + 1] & laneBit) !== 0) continue;
           for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + id] |= laneBit;
         }
         continue;
       }
       for (let rest = hit; rest !== 0; rest &= rest - 1) {
         const id = first + popcount32(there & ((rest & -rest) - 1));
-        if ((waiting[id] & laneBit) !== 0) continue;
+        if ((ofPage[2 * id + 1] & laneBit) !== 0) continue;
         for (let kind = 0; kind < kinds; kind++) words[read + apart * kind + id] |= laneBit;
       }
     }
@@ -160,7 +157,7 @@ export class Mmu {
 
   /** `settlePages` of one page. */
   settlePage(actor: number, id: number, kinds: number, laneBit: number): void {
-    if ((this.waiting[id] & laneBit) !== 0) return;
+    if ((this.space.ofPage[2 * id + 1] & laneBit) !== 0) return;
     const { base } = this;
     const { words } = this.memory;
     for (let kind = 0; kind < kinds; kind++) words[base[actor * KINDS + kind] + id] |= laneBit;
@@ -201,7 +198,10 @@ export class Mmu {
     const { memory } = this;
     const low = 4 * this.lowBase[actor] + id;
     memory.bytes[low]++;
-    if (memory.bytes[low] === 0) memory.words[this.highBase[actor] + id]++;
+    if (memory.bytes[low] === 0) {
+      memory.words[this.highBase[actor] + id]++;
+      memory.words[CARRIED_AT] = 1;
+    }
     if (bytes !== this.unitBytes) this.addBeyond(actor, id, bytes - this.unitBytes);
   }
 
@@ -239,7 +239,8 @@ export class Mmu {
 
   touchesOf(actor: number, id: number): number {
     const { memory } = this;
-    return memory.bytes[4 * this.lowBase[actor] + id] + HIGH_COUNT * memory.words[this.highBase[actor] + id];
+    const low = memory.bytes[4 * this.lowBase[actor] + id];
+    return memory.words[CARRIED_AT] === 0 ? low : low + HIGH_COUNT * memory.words[this.highBase[actor] + id];
   }
 
   bytesOf(actor: number, id: number): number {

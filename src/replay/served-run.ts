@@ -26,8 +26,7 @@ export class ServedRun {
     if (machine.costs !== null || !mmu.counts(device)) return from;
     const { id: ids, access, bytes, outcome } = queue;
     const { words } = mmu.memory;
-    const { waiting } = mmu;
-    const { places } = machine.space;
+    const { ofPage } = machine.space;
     const { pages } = machine;
     const readable = pages.readable[device];
     const writable = pages.writable[device];
@@ -45,7 +44,7 @@ export class ServedRun {
     for (; i <= last; i++) {
       if (outcome[i] !== OUTCOME.served && outcome[i] !== OUTCOME.duplicate && outcome[i] !== OUTCOME.stale) break;
       const id = ids[i];
-      const place = places[id];
+      const place = ofPage[2 * id];
       const slot = place >>> PLACE_BITS;
       const word = slot * MASK_WORDS + ((place & (BLOCK_PAGES - 1)) >> 5);
       const bit = 1 << (place & 31);
@@ -53,7 +52,7 @@ export class ServedRun {
       const rights = kind === ACCESS.read ? readable : kind === ACCESS.write ? writable : atomics;
       if ((rights[word] & bit) === 0 || (guessed[word] & bit) !== 0 || counterLeft[slot] !== 0) break;
       if (waitingPages.isShared(id)) break;
-      waiting[id] &= ~laneBit;
+      ofPage[2 * id + 1] &= ~laneBit;
       if ((here[word] & bit) === 0 && pages.residenceAt(word, bit) !== 0) {
         remoteTouches++;
         remoteBytes += bytes[i];

@@ -59,14 +59,14 @@ export class Touches {
    * False = it takes the long way.
    */
   completeLocal(actor: number, id: number, access: Access): boolean {
-    const { laneBit, mmu } = this;
+    const { laneBit } = this;
     const { books, pages, space } = this.machine;
-    const place = space.places[id];
+    const place = space.ofPage[2 * id];
     const slot = place >>> PLACE_BITS;
     const inBlock = place & (BLOCK_PAGES - 1);
     const word = slot * MASK_WORDS + (inBlock >> 5);
     const bit = 1 << (inBlock & 31);
-    if ((pages.resident[actor][word] & bit) === 0 || (mmu.waiting[id] & laneBit) !== 0) return false;
+    if ((pages.resident[actor][word] & bit) === 0 || (space.ofPage[2 * id + 1] & laneBit) !== 0) return false;
     if (!this.granted(actor, slot, inBlock, access)) return false;
     if ((pages.speculated[actor][word] & bit) !== 0) {
       pages.speculated[actor][word] &= ~bit;

@@ -1,5 +1,5 @@
 /** Which pages some touch of a run waits on: a bit in the shared words, and a count where several do. */
-import type { Mmu } from './mmu.ts';
+import type { AddressSpace } from './address-space.ts';
 
 export class WaitingPages {
   /** By page id: touches that wait on it beside the first. */
@@ -8,7 +8,7 @@ export class WaitingPages {
   private mayBeShared = 0;
 
   constructor(
-    private readonly mmu: Mmu,
+    private readonly space: AddressSpace,
     private readonly laneBit: number,
   ) {}
 
@@ -18,11 +18,11 @@ export class WaitingPages {
   }
 
   has(id: number): boolean {
-    return (this.mmu.waiting[id] & this.laneBit) !== 0;
+    return (this.space.ofPage[2 * id + 1] & this.laneBit) !== 0;
   }
 
   begin(id: number): void {
-    if (!this.has(id)) this.mmu.waiting[id] |= this.laneBit;
+    if (!this.has(id)) this.space.ofPage[2 * id + 1] |= this.laneBit;
     else {
       this.more.set(id, (this.more.get(id) ?? 0) + 1);
       this.mayBeShared |= 1 << id;
@@ -32,7 +32,7 @@ export class WaitingPages {
   end(id: number): void {
     const { more } = this;
     const others = more.size === 0 ? 0 : (more.get(id) ?? 0);
-    if (others === 0) this.mmu.waiting[id] &= ~this.laneBit;
+    if (others === 0) this.space.ofPage[2 * id + 1] &= ~this.laneBit;
     else if (others === 1) {
       more.delete(id);
       if (more.size === 0) this.mayBeShared = 0;

@@ -2,10 +2,10 @@
 
 import type { FaultBuffer } from '../../replay/faults.ts';
 
-const DIGIT_BITS = 8;
+const DIGIT_BITS = 9;
 const DIGITS = 1 << DIGIT_BITS;
-/** A rank is sorted by in two parts of so many bits: page numbers and access together take up to 47. */
-const PART_BITS = 24;
+/** A rank is sorted by in two parts of so many bits: page numbers and access together take up to 47 bits. */
+const PART_BITS = 27;
 const PART = 2 ** PART_BITS;
 
 /** Radix sort, least digit first, of as many digits as the ranks of the buffer have. */

@@ -32,7 +32,9 @@ export const LEFT = 6;
 
 /** Word in which a loop leaves the bits of the actors whose rows it found settled. */
 export const SEEN_AT = TABLE_AT + CODES * ENTRY_WORDS;
-export const FREE_AT = SEEN_AT + 2;
+/** Word that is not 0 once some low count has run over: until then no high count has to be looked at. */
+export const CARRIED_AT = SEEN_AT + 1;
+export const FREE_AT = CARRIED_AT + 1;
 
 /** One in a high count, and in a high sum. A low count is a byte, a low sum a half word with a sign. */
 export const HIGH_COUNT = 1 << 8;

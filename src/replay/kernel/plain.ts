@@ -35,7 +35,7 @@ export function plainKernel(words: Int32Array, bytes: Uint8Array, halves: Int16A
     },
 
     countRows(from, to) {
-      const { TABLE_AT, ENTRY_WORDS, LOW, HIGH } = layout;
+      const { TABLE_AT, ENTRY_WORDS, LOW, HIGH, CARRIED_AT } = layout;
       const pageAt = layout.PAGE_AT / 4;
       for (let row = from; row < to; row++) {
         const entry = TABLE_AT + code[row] * ENTRY_WORDS;
@@ -43,7 +43,9 @@ export function plainKernel(words: Int32Array, bytes: Uint8Array, halves: Int16A
         const low = 4 * words[entry + LOW] + id;
         const count = bytes[low] + 1;
         bytes[low] = count;
-        if (count === 256) words[words[entry + HIGH] + id]++;
+        if (count !== 256) continue;
+        words[words[entry + HIGH] + id]++;
+        words[CARRIED_AT] = 1;
       }
     },
 
