@@ -75,6 +75,8 @@ export class RowScanner {
   #fields: readonly number[] = [];
   /** null when the columns come in another order. */
   #plain: PlainRows | null = null;
+  /** The lines that are being scanned. */
+  #buffer: Buffer = Buffer.alloc(0);
 
   constructor(into: TraceCompiler, readFields: (fields: string[], line: number) => void) {
     this.#into = into;
@@ -86,11 +88,15 @@ export class RowScanner {
   columns(fields: readonly number[]): void {
     this.#fields = fields;
     const columns = plainColumns(fields);
-    if (columns !== null) this.#plain = new PlainRows(this.#into, columns);
+    if (columns === null) return;
+    this.#plain = new PlainRows(this.#into, columns);
+    // The header has rows behind it, in a short trace all of them.
+    this.#plain.begin(this.#buffer);
   }
 
   /** Reads whole lines. What it gives back is left: it begins with a line that needs csv-parse. */
   scan({ buffer, line: firstLine }: Lines): Lines {
+    this.#buffer = buffer;
     this.#plain?.begin(buffer);
     let line = firstLine;
     let at = 0;

@@ -211,3 +211,21 @@ describe('loops over columns', () => {
     );
   });
 });
+
+test('the loop reads the rows right behind the header: those of a short trace, too', async () => {
+  const memory = new ReadMemory();
+  const { exports } = memory;
+  if (exports === null) throw new Error('no WebAssembly');
+  let passed = 0;
+  memory.exports = {
+    ...exports,
+    plainRows: (...given) => {
+      const at = exports.plainRows(...given);
+      passed += memory.found[0] - given[2];
+      return at;
+    },
+  };
+  await compiled(`time_ns,actor,op,addr,size\n${'5,gpu0,read,0x1000,64\n'.repeat(20)}`, memory);
+  // The first row tells the actor and the block.
+  expect(passed).toBe(19);
+});
