@@ -63,10 +63,13 @@ test('a thread that is gone before its work comes is a bug of ours, and says how
 });
 
 test('an error that nobody catches in a waiting thread comes out when its work is due', async () => {
-  const model = modelFile(`setTimeout(() => { throw new Error('stumbled'); });`);
+  const gone = join(folder, 'gone');
+  const leave = `process.on('exit', () => writeFileSync(${JSON.stringify(gone)}, ''));`;
+  const model = modelFile(`${leave} setTimeout(() => { throw new Error('stumbled'); });`);
   const child = start(['run', '-', '-m', model, '--out', out], PIPES);
   const end = finished(child);
-  await pause(1500);
+  while (!existsSync(gone)) await pause(20);
+  await pause(500);
   child.stdin!.end(TINY);
   const { status, stderr } = await end;
   expect(status).toBe(3);
