@@ -1,7 +1,6 @@
 /** Replays planned runs in worker threads; results and events do not depend on how many. */
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { InvariantError, type LaneResult } from '../replay/lane.ts';
 import type { Plan, PlannedRun } from '../replay/plan.ts';
@@ -10,9 +9,8 @@ import { DamagedTraceError } from '../trace/arrow/chunks.ts';
 import type { CompiledTrace } from '../trace/compiled.ts';
 import { OutputError } from './io.ts';
 import { type OutputFile, removeTemporary } from './output-file.ts';
-import { plainLane, rehearsalsFor } from './rehearsal.ts';
 import { type ReplayThread, ReplayThreads, WorkFailed } from './replay-threads.ts';
-import type { Failure, Work } from './replay-worker.ts';
+import type { Failure, PlainLane, Work } from './replay-worker.ts';
 import { shareTrace } from './shared-trace.ts';
 
 export interface ReplayRunsOptions {
@@ -27,17 +25,17 @@ export interface ReplayRunsOptions {
   readonly threads?: ReplayThreads;
 }
 
-/** A thread for each share of the runs of a plan, to load its code and rehearse while the trace is read. */
-export async function threadsFor(plan: Plan, jobs: number): Promise<ReplayThreads> {
+/** A thread for each share of the runs of a plan, to load its code while the trace is read. */
+export function threadsFor(plan: Plan, jobs: number): ReplayThreads {
   const references = plan.choices.flatMap(({ reference }) => plan.sizes.map(() => reference));
   const shares = split(references.length, jobs);
-  const rehearsals = availableParallelism() > 1 ? await rehearsalsFor(plan, shares) : [];
-  return new ReplayThreads(
-    shares.map(([first, end], i) => ({
-      references: [...new Set(references.slice(first, end))],
-      rehearsal: rehearsals[i] ?? null,
-    })),
-  );
+  return new ReplayThreads(shares.map(([first, end]) => [...new Set(references.slice(first, end))]));
+}
+
+/** A run in a form that crosses threads. */
+function plainLane({ choice, spec }: PlannedRun): PlainLane {
+  const { model: _model, ...plain } = spec;
+  return { ...plain, reference: choice.reference };
 }
 
 export async function replayRuns(

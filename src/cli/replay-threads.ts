@@ -7,15 +7,7 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { compileLater } from './compile-later.ts';
-import type { Rehearsal } from './rehearsal.ts';
 import type { Done, Failure, Report, Work } from './replay-worker.ts';
-
-/** What a thread is told at its start. */
-export interface Start {
-  /** Of the models that it will need. */
-  readonly references: readonly string[];
-  readonly rehearsal: Rehearsal | null;
-}
 
 /** A failure of the work itself, as the thread has told it. */
 export class WorkFailed extends Error {
@@ -36,9 +28,10 @@ export class ReplayThread {
   /** Why it is no longer there; it may end before anybody has asked anything of it. */
   private lost: Error | null = null;
 
-  constructor(start: Start) {
+  /** `references`: of the models that it will need. */
+  constructor(references: readonly string[]) {
     compileLater();
-    this.worker = startWorker(start);
+    this.worker = startWorker(references);
     this.worker.on('message', (report: Report) => this.hear(report));
     this.worker.on('error', (error) => this.lose(error));
     this.worker.on('exit', (code) => this.lose(new Error(`a replay thread ended early (status ${code})`)));
@@ -73,13 +66,14 @@ export class ReplayThread {
 export class ReplayThreads {
   private readonly ready: ReplayThread[];
 
-  constructor(starts: readonly Start[]) {
-    this.ready = starts.map((start) => new ReplayThread(start));
+  /** One for each list of model references. */
+  constructor(starts: readonly (readonly string[])[]) {
+    this.ready = starts.map((references) => new ReplayThread(references));
   }
 
   /** The next that is ready, or a new one. Who takes it stops it. */
   take(): ReplayThread {
-    return this.ready.shift() ?? new ReplayThread({ references: [], rehearsal: null });
+    return this.ready.shift() ?? new ReplayThread([]);
   }
 
   async stop(): Promise<void> {
@@ -87,14 +81,14 @@ export class ReplayThreads {
   }
 }
 
-function startWorker(start: Start): Worker {
+function startWorker(references: readonly string[]): Worker {
   const here = import.meta.url;
-  if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here), { workerData: start });
+  if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here), { workerData: references });
   // Run from source (tests, scripts): Node 20 cannot load TypeScript by itself.
   const loader = pathToFileURL(createRequire(here).resolve('tsx/esm/api')).href.replace(/cjs$/, 'mjs');
   const script = new URL('./replay-worker.ts', here).href;
   return new Worker(`import('${loader}').then((tsx) => { tsx.register(); return import('${script}'); })`, {
     eval: true,
-    workerData: start,
+    workerData: references,
   });
 }

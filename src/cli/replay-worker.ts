@@ -13,10 +13,10 @@ import { isModulePath, loadModel } from '../replay/registry.ts';
 import type { Found, Observer, Question } from '../report/explain/observe.ts';
 import type { IntervalSamples } from '../report/interval.ts';
 import { DamagedTraceError } from '../trace/arrow/chunks.ts';
-import type { PlainLane } from './rehearsal.ts';
-import { rehearse } from './rehearse.ts';
-import type { Start } from './replay-threads.ts';
 import { openSharedTrace, type SharedTrace } from './shared-trace.ts';
+
+/** A run in a form that crosses threads: the model by its reference. */
+export type PlainLane = Omit<LaneSpec, 'model'> & { readonly reference: string };
 
 export interface Work {
   readonly trace: SharedTrace;
@@ -203,12 +203,10 @@ function post(report: Report): void {
   parentPort!.postMessage(report);
 }
 
-const { references, rehearsal } = workerData as Start;
+const references = workerData as readonly string[];
 // Whoever needs a model that does not load will be told why.
 const models = Promise.allSettled(references.map(loadModel));
-let wanted = false;
 parentPort!.once('message', async (given: Work) => {
-  wanted = true;
   await models;
   try {
     post(await work(given));
@@ -216,4 +214,3 @@ parentPort!.once('message', async (given: Work) => {
     post({ kind: 'failed', failure: failureOf(error, given.firstRun) });
   }
 });
-if (rehearsal !== null) void rehearse(rehearsal, loadModel, () => wanted);

@@ -97,7 +97,7 @@ test('more jobs than runs, and fewer, give the same result', async () => {
   expect(new Set(results).size).toBe(1);
 });
 
-test('threads rehearse while the trace is read, and that changes nothing', async () => {
+test('threads that wait long for their trace do the same work', async () => {
   const args = (trace: string): string[] => {
     const list = ['run', trace, '-m', 'all', '--oversub', 'none,2', '--jobs', '2', '--format', 'json'];
     return [...list, '--events', join(folder, 'e.jsonl')];
@@ -105,8 +105,8 @@ test('threads rehearse while the trace is read, and that changes nothing', async
   const child = start(args('-'), PIPES);
   const end = finished(child);
   child.stdin!.write(TINY);
-  // Long enough for them to begin.
-  await pause(4000);
+  // Long enough for them to have loaded their code.
+  await pause(2000);
   child.stdin!.end();
   const slow = await end;
   const slowEvents = readFileSync(join(folder, 'e.jsonl'), 'utf8');

@@ -144,7 +144,7 @@ async function evaluate(
   plan: Plan,
   events: OutputFile | null,
 ): Promise<Result> {
-  const threads = await threadsFor(plan, options.jobs);
+  const threads = threadsFor(plan, options.jobs);
   try {
     // Shared at once, so that the columns as compiled can go.
     return await withTrace(io, path, options, (read) =>
