@@ -32,7 +32,7 @@ export class FaultRun {
     if (queue.count === 0 || room <= 0 || mmu.watches(actor)) return from;
 
     const { code, op, page, timeNs, record } = chunk;
-    const { words } = mmu.memory;
+    let { words } = mmu.memory;
     const { ofPage, slotBlock } = machine.space;
     const { readable } = machine.pages;
     const mine = readable[actor];
@@ -73,7 +73,10 @@ export class FaultRun {
         queue.hadMapping[count] = 0;
         count++;
       }
-      if (counts) mmu.countTouch(actor, id, chunk.bytes[row]);
+      if (!counts) continue;
+      mmu.countTouch(actor, id, chunk.bytes[row]);
+      // Counting bytes of another size may have made the memory grow.
+      words = mmu.memory.words;
     }
     // The clock takes these records in when it is looked at next, as it does with touches that hit.
     if (row > from) this.lastTimeNs[actor] = timeNs[row - 1];

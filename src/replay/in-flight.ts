@@ -3,17 +3,14 @@
  * off, and wake-ups. docs/replay.md has the rules by the names used here.
  */
 import { FailedRecords } from './failed-records.ts';
-import { OUTCOME } from './faults.ts';
 import { InvariantError, type Stop } from './lane.ts';
 import type { Machine } from './machine.ts';
 import { BLOCK_PAGES, releaseScratch, scratchMark } from './mask.ts';
 import { M, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
-import { bookOutcomes } from './outcomes.ts';
-import { ServedRun } from './served-run.ts';
+import { Retries } from './retries.ts';
 import type { Touches } from './touches.ts';
-import { WaitingPages } from './waiting-pages.ts';
 import { WaitingTouches } from './waiting-touches.ts';
 
 /** What the pass says about the record that a touch belongs to. */
@@ -32,36 +29,36 @@ export class InFlight {
   /** By actor index. */
   readonly pending: WaitingTouches[];
   readonly deferred: WaitingTouches[];
-  /** Touches in all of `deferred`. */
-  deferredTouches = 0;
   /** Clock at the end of each device's last hand-over. */
   private readonly leftNs: Float64Array;
   private batches = 0;
   private inHandOver = false;
-  /** Did some touch complete, fail or get put off in the present call? */
-  private progress = false;
   private readonly failedRecords: FailedRecords;
-  private readonly waitingPages: WaitingPages;
-  private readonly servedRun: ServedRun;
+  private readonly retries: Retries;
   /** Scratch masks in use when each hook that runs was entered. */
   private readonly scratchMarks: number[] = [];
 
   constructor(
     private readonly run: number,
     private readonly machine: Machine,
-    private readonly mmu: Mmu,
+    mmu: Mmu,
     private readonly hooks: ModelHooks,
-    private readonly touches: Touches,
-    private readonly laneBit: number,
+    touches: Touches,
+    laneBit: number,
     /** Called after every call of the model. */
     private readonly afterCall: (record: number) => void,
   ) {
     this.pending = machine.actors.map(() => new WaitingTouches());
     this.deferred = machine.actors.map(() => new WaitingTouches());
     this.failedRecords = new FailedRecords([...this.pending, ...this.deferred]);
-    this.waitingPages = new WaitingPages(machine.space, laneBit);
-    this.servedRun = new ServedRun(machine, mmu, this.waitingPages, laneBit);
+    const fail = (record: number) => this.failRecord(record);
+    this.retries = new Retries(machine, mmu, touches, this.pending, this.deferred, fail, laneBit);
     this.leftNs = new Float64Array(machine.actors.length);
+  }
+
+  /** Touches of all devices that the model put off. */
+  get deferredTouches(): number {
+    return this.retries.deferredTouches;
   }
 
   /** When the next wake-up or deferred touch is due. */
@@ -91,25 +88,13 @@ export class InFlight {
     const page = machine.space.slotBlock[slot] * BLOCK_PAGES + inBlock;
     const had = machine.pages.isMapped(device, slot, inBlock) ? 1 : 0;
     queue.push(id, page, access, bytes, facts.record, facts.firstPage, facts.lastPage, timeNs, facts.thread, had);
-    this.clearForWaiting(device, slot, inBlock, id);
-    this.waitingPages.begin(id);
+    this.retries.beginWaiting(device, slot, inBlock, id);
     if (before === 0) machine.limitsChanged = true;
     if (before + 1 >= machine.inFlight) this.handOver(device, issueNs);
   }
 
-  /** While a page waits, every touch of it by any actor must come here. Only of mapped pages are touches settled. */
-  private clearForWaiting(device: number, slot: number, inBlock: number, id: number): void {
-    const { mmu, laneBit } = this;
-    const { actors, pages } = this.machine;
-    for (let actor = 0; actor < actors.length; actor++) {
-      if (!pages.isMapped(actor, slot, inBlock)) continue;
-      if (actor === device) pages.unsettlePage(device, slot, inBlock);
-      mmu.clearPageOf(actor, id, laneBit);
-    }
-  }
-
   waitsOn(device: number, id: number): boolean {
-    if (!this.waitingPages.has(id)) return false;
+    if (!this.retries.isWaitedFor(id)) return false;
     return this.pending[device].holds(id) || this.deferred[device].holds(id);
   }
 
@@ -211,7 +196,7 @@ export class InFlight {
       if (hooks.deviceFaults) hooks.deviceFaults(device, queue);
       else for (let i = 0; i < queue.count; i++) queue.fail(i);
       this.leaveHook(outer);
-      idle = this.settleOutcomes(device, queue) ? 0 : idle + 1;
+      idle = this.retries.settleOutcomes(device) ? 0 : idle + 1;
       machine.events.batch = null;
       this.afterCall(record);
       if (idle === IDLE_CALLS) {
@@ -227,95 +212,6 @@ export class InFlight {
     machine.events.record = outerRecord;
     this.leftNs[device] = machine.clockNs;
     this.stopActor(device, machine.clockNs - stoppedNs, 'handOver', firstSeq);
-  }
-
-  /** Books the outcomes and tries the touches again. True when some touch completed, failed or was put off. */
-  private settleOutcomes(device: number, queue: WaitingTouches): boolean {
-    const { machine } = this;
-    if (bookOutcomes(machine, device, queue) > 0) machine.books[M.batches] += queue.fetches;
-    const n = queue.count;
-    const first = queue.flushed ? 0 : Math.min(queue.firstMarked, n);
-    const end = queue.flushed ? n : queue.lastMarked + 1;
-    this.progress = false;
-    this.retryMarked(device, queue);
-    // Raised again = appended after the first n; what was not fetched goes before it.
-    let kept = first;
-    for (let i = first; i < end; i++) {
-      if (queue.outcome[i] !== OUTCOME.pending) continue;
-      if (queue.flushed) {
-        if (this.tryAgain(device, queue, i)) continue;
-        queue.timeNs[i] = machine.clockNs;
-        queue.hadMapping[i] = this.hasMapping(device, queue, i);
-      }
-      queue.moveEntry(i, kept++);
-    }
-    if (end > first) queue.closeGap(kept, end);
-    machine.limitsChanged = true;
-    return this.progress;
-  }
-
-  /** The touches of marked entries: done, raised again at the end, failed, or put off. */
-  private retryMarked(device: number, queue: WaitingTouches): void {
-    const { firstMarked, lastMarked } = queue;
-    for (let i = firstMarked; i <= lastMarked; i++) {
-      i = this.completeServed(device, queue, i);
-      if (i > lastMarked) break;
-      switch (queue.outcome[i]) {
-        case OUTCOME.served:
-        case OUTCOME.duplicate:
-        case OUTCOME.stale:
-          if (!this.tryAgain(device, queue, i)) this.raiseAgain(device, queue, i);
-          break;
-        case OUTCOME.failed:
-          this.failRecord(queue.record[i]);
-          this.waitingPages.end(queue.id[i]);
-          this.progress = true;
-          break;
-        case OUTCOME.deferred:
-          queue.order[i] = this.machine.requests++;
-          this.deferred[device].pushFrom(queue, i, queue.timeNs[i]);
-          this.deferredTouches++;
-          this.progress = true;
-          break;
-      }
-    }
-  }
-
-  /** Takes the touches from `from` on that are done with; gives the first other one. */
-  private completeServed(device: number, queue: WaitingTouches, from: number): number {
-    const end = this.servedRun.take(device, queue, from, queue.lastMarked);
-    if (end > from) this.progress = true;
-    return end;
-  }
-
-  private hasMapping(device: number, from: WaitingTouches, i: number): number {
-    const { pages, space } = this.machine;
-    const id = from.id[i];
-    return pages.isMapped(device, space.slotOfId(id), space.inBlockOfId(id)) ? 1 : 0;
-  }
-
-  private raiseAgain(device: number, from: WaitingTouches, i: number): void {
-    const { machine } = this;
-    const queue = this.pending[device];
-    queue.pushFrom(from, i, machine.clockNs);
-    queue.hadMapping[queue.count - 1] = this.hasMapping(device, from, i);
-    queue.outcome[queue.count - 1] = OUTCOME.pending;
-    const id = from.id[i];
-    this.clearForWaiting(device, machine.space.slotOfId(id), machine.space.inBlockOfId(id), id);
-  }
-
-  /** Completes a waiting touch if it has become possible. */
-  private tryAgain(device: number, from: WaitingTouches, i: number): boolean {
-    const { space } = this.machine;
-    const id = from.id[i];
-    const slot = space.slotOfId(id);
-    const inBlock = space.inBlockOfId(id);
-    if (!this.touches.granted(device, slot, inBlock, from.access[i])) return false;
-    this.waitingPages.end(id);
-    this.progress = true;
-    const done = this.touches.complete(device, slot, inBlock, from.bytes[i]);
-    if (done && !this.waitingPages.has(id)) this.touches.settle(device, slot, inBlock, id);
-    return true;
   }
 
   // --- put off, and wake-ups ---------------------------------------------------------------------------------------
@@ -391,10 +287,9 @@ export class InFlight {
         waiting.moveEntry(i, kept++);
         continue;
       }
-      if (this.tryAgain(device, waiting, i)) continue;
-      this.raiseAgain(device, waiting, i);
+      if (!this.retries.tryAgain(device, waiting, i)) this.retries.raiseAgain(device, waiting, i);
     }
-    this.deferredTouches -= waiting.count - kept;
+    this.retries.deferredTouches -= waiting.count - kept;
     waiting.count = kept;
     if (this.pending[device].count > 0) this.handOver(device, machine.clockNs);
   }
