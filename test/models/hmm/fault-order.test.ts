@@ -49,3 +49,20 @@ it('is the stable sort of any length', () => {
     expect([...order.sort(buffer(entries)).subarray(0, count)]).toEqual(plain);
   }
 });
+
+it('is by page however far apart the pages lie', () => {
+  const order = new FaultOrder();
+  // Both ends of the address space, and pages whose distances differ in the upper half of the number only.
+  const faults = buffer([
+    [2 ** 45 - 1, read],
+    [2 ** 44 + 5, read],
+    [2 ** 26 + 5, write],
+    [5, read],
+    [2 ** 25 + 5, read],
+    [2 ** 44 + 4, atomic],
+    [2 ** 26 + 5, atomic],
+    [0, read],
+  ]);
+  // 0 < 5 < 2^25+5 < 2^26+5 (atomic, then write) < 2^44+4 < 2^44+5 < 2^45-1.
+  expect([...order.sort(faults).subarray(0, 8)]).toEqual([7, 3, 4, 6, 2, 5, 1, 0]);
+});
