@@ -116,7 +116,7 @@ export function unpack(
   const { columns, draft, steps, packed, finals } = memory;
   packed.set(new Uint8Array(chunk.memory));
   const widen = ({ base, shift, bytesPerRow, at }: PackedColumn, column: Uint32Array) => {
-    if (bytesPerRow === 0) column.fill(base, 0, rows);
+    if (bytesPerRow === 0) columns.fill(rows, base, column);
     else columns.widen(narrowView(packed.buffer, packed.byteOffset + at, bytesPerRow, rows), rows, base, shift, column);
   };
   widen(chunk.word, draft.word);

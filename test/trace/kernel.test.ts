@@ -163,6 +163,46 @@ describe('loops over columns', () => {
     }
   });
 
+  it('take times of any number of rows apart alike', () => {
+    const step = fc.oneof(fc.constantFrom(0, 2 ** 32 - 1), fc.nat(100), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
+    const late = fc.option(fc.tuple(fc.nat(ROWS - 1), fc.constantFrom(2 ** 32, 2 ** 40)), { nil: null });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: ROWS, size: 'max' }), late, (list, beyond) => {
+        const rows = list.length;
+        if (beyond !== null && beyond[0] < rows) list[beyond[0]] = beyond[1];
+        const fits = beyond === null || beyond[0] >= rows || beyond[0] === 0;
+        let time = 3;
+        const times = list.map((more, i) => (i === 0 ? time : (time += more)));
+        for (const memory of [auto, plain]) {
+          memory.draft.timeNs.fill(-1);
+          memory.draft.timeNs.set(times);
+          memory.steps.fill(77, 0, rows + 1);
+          expect(memory.columns.steps(memory.draft.timeNs, rows, memory.steps)).toBe(fits);
+          expect([...memory.steps.subarray(0, rows + 1)]).toEqual([
+            0,
+            ...list.slice(1).map((more) => Math.min(more, 2 ** 32 - 1)),
+            77,
+          ]);
+          memory.draft.timeNs.fill(-1);
+          memory.columns.sums(memory.steps, rows, 3, memory.draft.timeNs);
+          if (fits) expect([...memory.draft.timeNs.subarray(0, rows + 1)]).toEqual([...times, -1]);
+        }
+      }),
+      { numRuns: 100, seed: 3 },
+    );
+  });
+
+  it('fill so many rows and no other', () => {
+    for (const memory of [auto, plain]) {
+      for (let rows = 0; rows <= 9; rows++) {
+        memory.steps.fill(1, 0, 12);
+        memory.columns.fill(rows, 2 ** 32 - 5, memory.steps);
+        const expected = Array.from({ length: 12 }, (_, i) => (i < rows ? 2 ** 32 - 5 : 1));
+        expect([...memory.steps.subarray(0, 12)]).toEqual(expected);
+      }
+    }
+  });
+
   it('give page ids and count alike', () => {
     const draftRow = fc.record({
       op: fc.constantFrom(OP.read, OP.write, OP.atomic, OP.read | CONTINUES, OP.write, OP.read, OP.launch),

@@ -31,6 +31,8 @@ export interface ColumnKernel {
   /** (number - base) >>> shift. */
   narrow(column: Uint32Array, rows: number, base: number, shift: number, to: Narrow): void;
   widen(from: Narrow, rows: number, base: number, shift: number, column: Uint32Array): void;
+  /** The same number in every row. */
+  fill(rows: number, value: number, column: Uint32Array): void;
   /** From each time to the next, 0 for the first; false if one has more than 32 bits. */
   steps(times: Float64Array, rows: number, to: Uint32Array): boolean;
   sums(from: Uint32Array, rows: number, first: number, times: Float64Array): void;

@@ -35,6 +35,10 @@ export const plainColumns: ColumnKernel = {
     for (let i = 0; i < rows; i++) column[i] = base + ((from[i] << shift) >>> 0);
   },
 
+  fill(rows, value, column) {
+    column.fill(value, 0, rows);
+  },
+
   steps(times, rows, to) {
     let fits = true;
     let before = times[0];

@@ -20,6 +20,7 @@ export interface Exports {
   scan(column: number, rows: number): void;
   narrow(column: number, rows: number, base: number, shift: number, bytes: number, to: number): void;
   widen(from: number, bytes: number, rows: number, base: number, shift: number, column: number): void;
+  fill(rows: number, value: number, column: number): void;
   steps(times: number, rows: number, to: number): number;
   sums(from: number, rows: number, first: number, times: number): void;
   numberRows(...rowsRecordAndColumns: number[]): void;
@@ -41,6 +42,9 @@ export function wasmColumns(exports: Exports, memory: ArrayBufferLike): ColumnKe
     },
     widen(from, rows, base, shift, column) {
       exports.widen(from.byteOffset, from.BYTES_PER_ELEMENT, rows, base, shift, column.byteOffset);
+    },
+    fill(rows, value, column) {
+      exports.fill(rows, value, column.byteOffset);
     },
     steps(times, rows, to) {
       return exports.steps(times.byteOffset, rows, to.byteOffset) !== 0;
