@@ -46,8 +46,8 @@ export const tasks = {
       ...start,
       records: start.records + touches * repeats,
       livePeakBytes: start.livePeakBytes.map((_, actor) => (actor === 0 ? 0 : pages * PAGE_BYTES)),
-      *chunks() {
-        yield* start.chunks();
+      *chunks(arena) {
+        yield* start.chunks(arena);
         // The engine is one chunk behind what it asks for.
         yield chunks[0];
         begin = process.cpuUsage();
@@ -99,7 +99,7 @@ function lastRow(trace: CompiledTrace): TraceChunk {
   let last: TraceChunk | null = null;
   for (const chunk of trace.chunks()) last = chunk;
   if (last === null) throw new Error('no rows');
-  const { rows, thread, ...columns } = last;
+  const { rows, thread, arena: _, ...columns } = last;
   const cut = Object.entries(columns).map(([name, column]) => [name, column.slice(rows - 1, rows)]);
   return { rows: 1, thread: thread?.slice(rows - 1, rows) ?? null, ...Object.fromEntries(cut) };
 }

@@ -4,6 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replay } from '../src/replay/engine.ts';
 import { planRuns, runsOf } from '../src/replay/plan.ts';
+import type { CompiledTrace } from '../src/trace/compiled.ts';
 import { type Benchmark, type Context, interleaved, launch, launchCli, type Sample } from './harness.ts';
 import { column, judged, median, ratios, type Table } from './table.ts';
 import { BASE_ADDRESS, BLOCK_BYTES, layers, startTrace, writeTrace } from './traces.ts';
@@ -24,10 +25,10 @@ export const tasks = {
     const plan = await planRuns({ models: [model], platform: 'zero' });
     const [{ spec }] = runsOf(plan, start);
     let residentBytes = 0;
-    const trace = {
+    const trace: CompiledTrace = {
       ...start,
-      *chunks() {
-        yield* start.chunks();
+      *chunks(arena) {
+        yield* start.chunks(arena);
         // No rows: the engine asks for this chunk after it has walked the one before, and for the next after this one.
         const [first] = start.chunks();
         yield { ...first, rows: 0 };

@@ -6,12 +6,12 @@
  * traces, share one look at the table. The last rows, and four among which some row stops the loop, go one by one.
  */
 
+/** Behind what belongs to reading. */
+const START: usize = 80 << 16;
 const ROOM_ROWS: usize = 1 << 13;
 const CODES: usize = 256;
-const CODE: usize = 0;
-const PAGE: usize = CODE + ROOM_ROWS;
-const BYTES: usize = PAGE + 4 * ROOM_ROWS;
-const TABLE: usize = BYTES + 4 * ROOM_ROWS;
+/** Behind room for columns: a byte, two words. */
+const TABLE: usize = START + 9 * ROOM_ROWS;
 /** log2 of the bytes of an entry. */
 const ENTRY_SHIFT: usize = 5;
 const SEEN: usize = TABLE + (CODES << ENTRY_SHIFT);
@@ -25,6 +25,8 @@ const SUM_HIGH: usize = TABLE + 20;
 const LEFT: usize = TABLE + 24;
 
 const GROUP_SHIFT: i32 = 9;
+/** Rows that are counted down before they are looked at: few, so that their columns stay in the nearest cache. */
+const TURN_ROWS: i32 = 1 << 12;
 
 /** Address of a word. */
 @inline
@@ -32,95 +34,148 @@ function at(word: i32): usize {
   return (<usize>(<u32>word)) << 2;
 }
 
-/** Entry of a row, and of the three after it: offsets have to be constants where `load` is written. */
+/** Entry of the row whose dispatch byte is at this address, and of the three after it: offsets have to be constants. */
 @inline
-function entry(row: i32): usize {
-  return (<usize>load<u8>(<usize>row, CODE)) << ENTRY_SHIFT;
+function entry(code: usize): usize {
+  return (<usize>load<u8>(code)) << ENTRY_SHIFT;
 }
 @inline
-function entry1(row: i32): usize {
-  return (<usize>load<u8>(<usize>row, CODE + 1)) << ENTRY_SHIFT;
+function entry1(code: usize): usize {
+  return (<usize>load<u8>(code, 1)) << ENTRY_SHIFT;
 }
 @inline
-function entry2(row: i32): usize {
-  return (<usize>load<u8>(<usize>row, CODE + 2)) << ENTRY_SHIFT;
+function entry2(code: usize): usize {
+  return (<usize>load<u8>(code, 2)) << ENTRY_SHIFT;
 }
 @inline
-function entry3(row: i32): usize {
-  return (<usize>load<u8>(<usize>row, CODE + 3)) << ENTRY_SHIFT;
-}
-
-/** Page id of a row, and of the three after it. */
-@inline
-function page(row: i32): i32 {
-  return load<i32>(at(row), PAGE);
-}
-@inline
-function page1(row: i32): i32 {
-  return load<i32>(at(row), PAGE + 4);
-}
-@inline
-function page2(row: i32): i32 {
-  return load<i32>(at(row), PAGE + 8);
-}
-@inline
-function page3(row: i32): i32 {
-  return load<i32>(at(row), PAGE + 12);
+function entry3(code: usize): usize {
+  return (<usize>load<u8>(code, 3)) << ENTRY_SHIFT;
 }
 
-/** Have four rows from here on this dispatch byte, given four times? */
+/** The dispatch byte there, four times: four rows that are alike have it. */
 @inline
-function alike(row: i32, four: u32): bool {
-  return load<u32>(CODE + <usize>row) == four;
+function four(code: usize): u32 {
+  return <u32>load<u8>(code) * 0x01010101;
 }
 
-@inline
-function four(row: i32): u32 {
-  return <u32>load<u8>(CODE + <usize>row) * 0x01010101;
-}
-
-export function settledRows(allLanes: i32, from: i32, to: i32): i32 {
+export function settledRows(allLanes: i32, code: usize, page: usize, from: i32, to: i32): i32 {
   /** Of the entries of all rows passed: the upper half has the bits of their actors. */
   let seen: i64 = 0;
-  let row = from;
-  const codes = four(from);
-  const common = load<i64>(entry(from), WORD);
+  let c = code + from;
+  let p = page + at(from);
+  const end = code + to;
+  const codes = four(c);
+  const common = load<i64>(entry(c), WORD);
   const base = at(<i32>common);
   if (<i32>common >= 0) {
-    for (; row < to - 3; row += 4) {
-      if (alike(row, codes)) {
+    for (; c + 3 < end; c += 4, p += 16) {
+      if (load<u32>(c) == codes) {
         const words =
-          load<i32>(base + at(page(row))) &
-          load<i32>(base + at(page1(row))) &
-          load<i32>(base + at(page2(row))) &
-          load<i32>(base + at(page3(row)));
+          load<i32>(base + at(load<i32>(p))) &
+          load<i32>(base + at(load<i32>(p, 4))) &
+          load<i32>(base + at(load<i32>(p, 8))) &
+          load<i32>(base + at(load<i32>(p, 12)));
         if (words != allLanes) break;
         seen |= common;
       } else {
-        const a = load<i64>(entry(row), WORD);
-        const b = load<i64>(entry1(row), WORD);
-        const c = load<i64>(entry2(row), WORD);
-        const d = load<i64>(entry3(row), WORD);
-        const any = a | b | c | d;
+        const w = load<i64>(entry(c), WORD);
+        const x = load<i64>(entry1(c), WORD);
+        const y = load<i64>(entry2(c), WORD);
+        const z = load<i64>(entry3(c), WORD);
+        const any = w | x | y | z;
         if (<i32>any < 0) break;
         const words =
-          load<i32>(at(<i32>a + page(row))) &
-          load<i32>(at(<i32>b + page1(row))) &
-          load<i32>(at(<i32>c + page2(row))) &
-          load<i32>(at(<i32>d + page3(row)));
+          load<i32>(at(<i32>w + load<i32>(p))) &
+          load<i32>(at(<i32>x + load<i32>(p, 4))) &
+          load<i32>(at(<i32>y + load<i32>(p, 8))) &
+          load<i32>(at(<i32>z + load<i32>(p, 12)));
         if (words != allLanes) break;
         seen |= any;
       }
     }
   }
-  for (; row < to; row++) {
-    const one = load<i64>(entry(row), WORD);
+  for (; c < end; c++, p += 4) {
+    const one = load<i64>(entry(c), WORD);
     if (<i32>one < 0) break;
-    if (load<i32>(at(<i32>one + page(row))) != allLanes) break;
+    if (load<i32>(at(<i32>one + load<i32>(p))) != allLanes) break;
     seen |= one;
   }
   store<i32>(SEEN, <i32>(seen >> 32));
-  return row;
+  return <i32>(c - code);
+}
+
+function carry(high: usize, id: i32): void {
+  store<i32>(high + at(id), load<i32>(high + at(id)) + 1);
+  store<i32>(CARRIED, 1);
+}
+
+/** Counts one touch of a page; a low count that has run over begins at 0 again. */
+@inline
+function countIn(low: usize, high: usize, id: i32): void {
+  const counts = <i32>load<u8>(low + <usize>id) + 1;
+  store<u8>(low + <usize>id, counts);
+  if (counts == 256) carry(high, id);
+}
+
+@inline
+function countOf(entry: usize, id: i32): void {
+  countIn(at(load<i32>(entry, LOW)), at(load<i32>(entry, HIGH)), id);
+}
+
+/** `settledRows`, and counts their touches: waiting for words and for counts overlaps. */
+export function countedRows(allLanes: i32, code: usize, page: usize, from: i32, to: i32): i32 {
+  let seen: i64 = 0;
+  let c = code + from;
+  let p = page + at(from);
+  const end = code + to;
+  const codes = four(c);
+  const common = load<i64>(entry(c), WORD);
+  const base = at(<i32>common);
+  const low = at(load<i32>(entry(c), LOW));
+  const high = at(load<i32>(entry(c), HIGH));
+  if (<i32>common >= 0) {
+    for (; c + 3 < end; c += 4, p += 16) {
+      const w = load<i32>(p);
+      const x = load<i32>(p, 4);
+      const y = load<i32>(p, 8);
+      const z = load<i32>(p, 12);
+      if (load<u32>(c) == codes) {
+        const words =
+          load<i32>(base + at(w)) & load<i32>(base + at(x)) & load<i32>(base + at(y)) & load<i32>(base + at(z));
+        if (words != allLanes) break;
+        seen |= common;
+        countIn(low, high, w);
+        countIn(low, high, x);
+        countIn(low, high, y);
+        countIn(low, high, z);
+      } else {
+        const ofW = load<i64>(entry(c), WORD);
+        const ofX = load<i64>(entry1(c), WORD);
+        const ofY = load<i64>(entry2(c), WORD);
+        const ofZ = load<i64>(entry3(c), WORD);
+        const any = ofW | ofX | ofY | ofZ;
+        if (<i32>any < 0) break;
+        const words =
+          load<i32>(at(<i32>ofW + w)) & load<i32>(at(<i32>ofX + x)) & load<i32>(at(<i32>ofY + y)) & load<i32>(at(<i32>ofZ + z));
+        if (words != allLanes) break;
+        seen |= any;
+        countOf(entry(c), w);
+        countOf(entry1(c), x);
+        countOf(entry2(c), y);
+        countOf(entry3(c), z);
+      }
+    }
+  }
+  for (; c < end; c++, p += 4) {
+    const one = load<i64>(entry(c), WORD);
+    const id = load<i32>(p);
+    if (<i32>one < 0) break;
+    if (load<i32>(at(<i32>one + id)) != allLanes) break;
+    seen |= one;
+    countOf(entry(c), id);
+  }
+  store<i32>(SEEN, <i32>(seen >> 32));
+  return <i32>(c - code);
 }
 
 /** Counts one touch of the group down; negative = it must not pass. */
@@ -129,7 +184,7 @@ function countDown(groups: usize, id: i32): i32 {
   const group = groups + at(id >> GROUP_SHIFT);
   const left = load<i32>(group) - 1;
   store<i32>(group, left);
-  return left - 1;
+  return left;
 }
 
 @inline
@@ -138,87 +193,93 @@ function giveBack(groups: usize, id: i32): void {
   store<i32>(group, load<i32>(group) + 1);
 }
 
-export function watchRows(from: i32, to: i32): i32 {
-  let row = from;
-  const codes = four(from);
-  const groups = at(load<i32>(entry(from), LEFT));
-  while (row < to) {
-    if (row < to - 3 && alike(row, codes)) {
-      const a = page(row);
-      const b = page1(row);
-      const c = page2(row);
-      const d = page3(row);
-      const least = countDown(groups, a) | countDown(groups, b) | countDown(groups, c) | countDown(groups, d);
+/** Counts rows down; gives the first one, or `to`, that may be due or that is no access. */
+function countDownRows(code: usize, page: usize, from: i32, to: i32): i32 {
+  let c = code + from;
+  let p = page + at(from);
+  const end = code + to;
+  const codes = four(c);
+  const groups = at(load<i32>(entry(c), LEFT));
+  const open = load<i32>(entry(c), WORD) >= 0;
+  while (c < end) {
+    if (open && c + 3 < end && load<u32>(c) == codes) {
+      const w = load<i32>(p);
+      const x = load<i32>(p, 4);
+      const y = load<i32>(p, 8);
+      const z = load<i32>(p, 12);
+      const least = countDown(groups, w) | countDown(groups, x) | countDown(groups, y) | countDown(groups, z);
       if (least >= 0) {
-        row += 4;
+        c += 4;
+        p += 16;
         continue;
       }
-      giveBack(groups, a);
-      giveBack(groups, b);
-      giveBack(groups, c);
-      giveBack(groups, d);
+      giveBack(groups, w);
+      giveBack(groups, x);
+      giveBack(groups, y);
+      giveBack(groups, z);
     }
-    for (const end = min(row + 4, to); row < end; row++) {
-      const own = at(load<i32>(entry(row), LEFT));
-      if (countDown(own, page(row)) >= 0) continue;
-      giveBack(own, page(row));
-      return row;
+    for (const some = min(c + 4, end); c < some; c++, p += 4) {
+      if (load<i32>(entry(c), WORD) < 0) return <i32>(c - code);
+      const own = at(load<i32>(entry(c), LEFT));
+      if (countDown(own, load<i32>(p)) >= 0) continue;
+      giveBack(own, load<i32>(p));
+      return <i32>(c - code);
     }
   }
   return to;
 }
 
-function carry(high: usize, id: i32): void {
-  store<i32>(high + at(id), load<i32>(high + at(id)) + 1);
-  store<i32>(CARRIED, 1);
-}
-
-@inline
-function count(low: usize, high: usize, id: i32): void {
-  const counts = <i32>load<u8>(low + <usize>id) + 1;
-  store<u8>(low + <usize>id, counts);
-  if (counts == 256) carry(high, id);
-}
-
-@inline
-function countOne(entry: usize, id: i32): void {
-  count(at(load<i32>(entry, LOW)), at(load<i32>(entry, HIGH)), id);
-}
-
-export function countRows(from: i32, to: i32): void {
+/** `countedRows` up to the first that may be due. */
+export function watchedRows(allLanes: i32, code: usize, page: usize, from: i32, to: i32): i32 {
+  let seen: i32 = 0;
   let row = from;
-  const codes = four(from);
-  const low = at(load<i32>(entry(from), LOW));
-  const high = at(load<i32>(entry(from), HIGH));
-  for (; row < to - 3; row += 4) {
-    if (alike(row, codes)) {
-      count(low, high, page(row));
-      count(low, high, page1(row));
-      count(low, high, page2(row));
-      count(low, high, page3(row));
-    } else {
-      countOne(entry(row), page(row));
-      countOne(entry1(row), page1(row));
-      countOne(entry2(row), page2(row));
-      countOne(entry3(row), page3(row));
+  while (row < to) {
+    const end = min(row + TURN_ROWS, to);
+    const watched = countDownRows(code, page, row, end);
+    const first = row;
+    if (watched > first) {
+      row = countedRows(allLanes, code, page, first, watched);
+      seen |= load<i32>(SEEN);
     }
+    for (let other = row; other < watched; other++) {
+      giveBack(at(load<i32>(entry(code + other), LEFT)), load<i32>(page + at(other)));
+    }
+    if (row < end) break;
   }
-  for (; row < to; row++) countOne(entry(row), page(row));
+  store<i32>(SEEN, seen);
+  return row;
 }
 
-export function countBytes(unit: i32, from: i32, to: i32): void {
+/** 1 = some of the rows touch other than `unit` bytes. */
+export function unlikeRows(unit: i32, bytes: usize, from: i32, to: i32): i32 {
+  let b = bytes + at(from);
+  const end = bytes + at(to);
+  const units = i32x4.splat(unit);
+  for (; b + 64 <= end; b += 64) {
+    const differ = v128.or(
+      v128.or(v128.xor(v128.load(b), units), v128.xor(v128.load(b, 16), units)),
+      v128.or(v128.xor(v128.load(b, 32), units), v128.xor(v128.load(b, 48), units)),
+    );
+    if (v128.any_true(differ)) return 1;
+  }
+  for (; b < end; b += 4) if (load<i32>(b) != unit) return 1;
+  return 0;
+}
+
+export function countBytes(unit: i32, code: usize, page: usize, bytes: usize, from: i32, to: i32): void {
   for (let row = from; row < to; row++) {
-    const beyond = load<i32>(at(row), BYTES) - unit;
+    const beyond = load<i32>(bytes + at(row)) - unit;
     if (beyond == 0) continue;
-    const own = entry(row);
+    const own = entry(code + row);
     const first = load<i32>(own, SUM_LOW);
     if (first < 0) continue;
-    const low = at(first) + ((<usize>page(row)) << 1);
+    const id = load<i32>(page + at(row));
+    const low = at(first) + ((<usize>id) << 1);
     const sum = <i32>load<i16>(low) + beyond;
     store<i16>(low, sum);
     const carry = (sum - <i32>(<i16>sum)) >> 16;
     if (carry == 0) continue;
-    const high = at(load<i32>(own, SUM_HIGH) + page(row));
+    const high = at(load<i32>(own, SUM_HIGH) + id);
     store<i32>(high, load<i32>(high) + carry);
   }
 }

@@ -12,30 +12,27 @@ export interface Kernel {
   /** In `kernel`. */
   readonly sources: readonly string[];
   readonly module: URL;
-  readonly options: readonly string[];
 }
 
 export const HIT_PATH: Kernel = {
   title: 'the hit path',
   sources: ['rows.ts'],
   module: new URL('../../src/replay/kernel/wasm.ts', import.meta.url),
-  options: OPTIONS,
 };
 
 export const READING: Kernel = {
   title: 'reading traces',
   sources: ['plain-rows.ts', 'columns.ts'],
   module: new URL('../../src/trace/kernel/wasm.ts', import.meta.url),
-  options: [...OPTIONS, ...SHARED],
 };
 
 /** Throws with the compiler's messages when a source does not compile. */
-export async function kernelModule({ title, sources, options }: Kernel): Promise<string> {
+export async function kernelModule({ title, sources }: Kernel): Promise<string> {
   const texts = new Map(
     sources.map((name) => [name, readFileSync(new URL(`../../kernel/${name}`, import.meta.url), 'utf8')]),
   );
   let wasm: Uint8Array | undefined;
-  const { error, stderr } = await asc.main([...sources, ...options, '--outFile', 'out.wasm'], {
+  const { error, stderr } = await asc.main([...sources, ...OPTIONS, ...SHARED, '--outFile', 'out.wasm'], {
     readFile: (name: string) => texts.get(name) ?? null,
     writeFile: (name: string, contents: Uint8Array | string) => {
       if (name === 'out.wasm' && typeof contents !== 'string') wasm = contents;

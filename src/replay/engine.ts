@@ -86,7 +86,7 @@ class Pass {
   run(): LaneResult[] {
     this.begin();
     let chunk: TraceChunk | null = null;
-    for (const next of this.trace.chunks()) {
+    for (const next of this.trace.chunks(this.mmu.memory.arena ?? undefined)) {
       if (chunk !== null) this.walk(chunk, next);
       chunk = next;
     }

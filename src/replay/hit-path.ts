@@ -10,7 +10,6 @@ import {
   HIGH,
   LEFT,
   LOW,
-  ROOM_ROWS,
   SEEN_AT,
   SUM_HIGH,
   SUM_LOW,
@@ -45,37 +44,41 @@ export class HitPath {
     const { mmu } = this;
     if (mmu.stale || timeNs[from] >= this.nextDueNs) this.open(timeNs[from]);
     const end = timeNs[rows - 1] < this.nextDueNs ? rows : firstRowAt(timeNs, from, rows, this.nextDueNs);
+    const { memory } = mmu;
     let row = from;
-    while (row < end && mmu.memory.words[TABLE_AT + code[row] * ENTRY_WORDS + WORD] >= 0) {
-      const to = Math.min(end, row - (row % ROOM_ROWS) + ROOM_ROWS);
-      const stopped = this.passTo(chunk, row, to);
+    while (row < end && memory.words[TABLE_AT + code[row] * ENTRY_WORDS + WORD] >= 0) {
+      const stopped = this.passTo(chunk, row, end);
       this.noteTimes(chunk, row, stopped);
       row = stopped;
-      if (row < to) break;
+      if (row < Math.min(end, memory.endRow)) break;
     }
     return row;
   }
 
-  private passTo(chunk: TraceChunk, row: number, to: number): number {
+  /** Passes rows up to `end` or to the last one that is brought in. */
+  private passTo(chunk: TraceChunk, row: number, end: number): number {
     const { mmu, allLanes } = this;
     const { memory } = mmu;
-    const first = memory.load(chunk, row);
+    memory.load(chunk, row);
     const mixed = mmu.counting && this.mixesBytes(chunk, row);
-    const { kernel } = memory;
-    const from = row - first;
-    let end = kernel.settledRows(allLanes, from, to - first);
-    if (end === from || !mmu.counting) return first + end;
-    if (mmu.watching) end = kernel.watchRows(from, end);
-    kernel.countRows(from, end);
-    if (mixed) kernel.countBytes(mmu.unitBytes, from, end);
-    return first + end;
+    const { kernel, codeAt, pageAt, firstRow } = memory;
+    const from = row - firstRow;
+    const to = Math.min(end, memory.endRow) - firstRow;
+    if (!mmu.counting) return firstRow + kernel.settledRows(allLanes, codeAt, pageAt, from, to);
+    const stopped = mmu.watching
+      ? kernel.watchedRows(allLanes, codeAt, pageAt, from, to)
+      : kernel.countedRows(allLanes, codeAt, pageAt, from, to);
+    if (mixed) kernel.countBytes(mmu.unitBytes, codeAt, pageAt, memory.bytesAt, from, stopped);
+    return firstRow + stopped;
   }
 
   private mixesBytes(chunk: TraceChunk, row: number): boolean {
     const { mmu } = this;
     if (mmu.unitBytes === 0) mmu.expectBytes(chunk.bytes[row]);
-    if (!mmu.memory.mixesBytes(chunk, mmu.unitBytes)) return false;
+    if (!mmu.memory.mixesBytes(mmu.unitBytes)) return false;
     mmu.sumBytes();
+    // Sums take memory: where it could not grow, the rows have to be brought in again.
+    mmu.memory.load(chunk, row);
     if (mmu.stale) this.open(chunk.timeNs[row]);
     return true;
   }

@@ -36,7 +36,7 @@ export class Mmu {
   unitBytes = 0;
   /** Where rows of actors that nobody counts may count: a row of the hit path does so without asking. */
   private spareCounts = -1;
-  /** Touches until an access counter may be due, of (actor, id) at `leftBase[actor] + (id >> 9)`; -1 = none armed yet. */
+  /** Touches that may pass before a counter can be due, of (actor, id) at `leftBase[actor] + (id >> 9)`; -1 = none armed yet. */
   private readonly leftBase: Int32Array;
   /** Where actors that nobody watches may count down: a row of the hit path does so without asking. */
   private leftUnwatched = -1;
@@ -262,7 +262,7 @@ export class Mmu {
     const first = this.leftBase[actor] + this.firstGroup(slot);
     const last = this.leftBase[actor] + this.lastGroup(slot);
     // The touches of a block whose ids lie in two groups are shared out: both must not run out before it is due.
-    const share = Math.floor((touches - 1) / (last - first + 1)) + 1;
+    const share = Math.floor((touches - 1) / (last - first + 1));
     for (let i = first; i <= last; i++) if (share < words[i]) words[i] = share;
   }
 
@@ -287,14 +287,14 @@ export class Mmu {
 
   /** May the next touch of this page be the one that some run's access counter waits for? */
   watchDue(actor: number, id: number): boolean {
-    return this.watches(actor) && this.memory.words[this.leftBase[actor] + (id >> GROUP_SHIFT)] <= 1;
+    return this.watches(actor) && this.memory.words[this.leftBase[actor] + (id >> GROUP_SHIFT)] <= 0;
   }
 
   /** The same for any page of the block. */
   slotDue(actor: number, slot: number): boolean {
     if (!this.watches(actor)) return false;
     for (let group = this.firstGroup(slot); group <= this.lastGroup(slot); group++) {
-      if (this.memory.words[this.leftBase[actor] + group] <= 1) return true;
+      if (this.memory.words[this.leftBase[actor] + group] <= 0) return true;
     }
     return false;
   }
@@ -319,7 +319,7 @@ export class Mmu {
 
   private countDown(word: number): void {
     const { words } = this.memory;
-    if (words[word] > 1) words[word]--;
+    if (words[word] > 0) words[word]--;
   }
 
   // --- for the hit path --------------------------------------------------------------------------------------------

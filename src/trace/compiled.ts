@@ -6,6 +6,8 @@
  * touched pages. All other records are one row that points into `events`.
  */
 
+import type { Arena } from './kernel/arena.ts';
+
 export const OP = {
   read: 0,
   write: 1,
@@ -139,6 +141,8 @@ export interface TraceChunk {
   readonly bytes: Uint32Array;
   /** Dense index over (actor, thread) pairs, -1 without one; null when the trace has no `thread` column. */
   readonly thread: Int32Array | null;
+  /** Where the columns lie, if it is an arena that whoever walks the rows has given. */
+  readonly arena?: Arena;
 }
 
 /**
@@ -198,7 +202,8 @@ export interface CompiledTrace {
   readonly slots: number;
   readonly warnings: readonly string[];
   /**
-   * From the first row on, each time it is called. Columns are overwritten by the chunk after the next.
+   * From the first row on, each time it is called. Columns are overwritten by the chunk after the next. An arena that is
+   * given, to one walk and no other, gets the columns of a trace that has to make them.
    */
-  chunks(): Iterable<TraceChunk>;
+  chunks(arena?: Arena): Iterable<TraceChunk>;
 }

@@ -10,6 +10,7 @@ import {
   OP_NAMES,
   type TraceChunk,
 } from './compiled.ts';
+import type { Arena } from './kernel/arena.ts';
 import type { WordIds } from './kernel/kernel.ts';
 import { KIND_ACTOR_SHIFT, KIND_CONTINUES } from './kernel/layout.ts';
 import { ReadMemory } from './kernel/memory.ts';
@@ -30,7 +31,7 @@ const packed = new WeakMap<CompiledTrace['chunks'], PackedRows>();
 
 /** A function for `CompiledTrace.chunks`. */
 export function chunksOfPacked(rows: PackedRows, lives: BlockLives): CompiledTrace['chunks'] {
-  const chunks = () => unpackAll(rows, lives);
+  const chunks = (arena?: Arena) => unpackAll(rows, lives, arena);
   packed.set(chunks, rows);
   return chunks;
 }
@@ -40,10 +41,10 @@ export function packedRowsOf(trace: CompiledTrace): PackedRows | null {
   return packed.get(trace.chunks) ?? null;
 }
 
-function* unpackAll(rows: PackedRows, lives: BlockLives): Generator<TraceChunk> {
+function* unpackAll(rows: PackedRows, lives: BlockLives, arena?: Arena): Generator<TraceChunk> {
   const { chunks, withThread, place, finalActor } = rows;
   if (chunks.length === 0) return;
-  const memory = new ReadMemory();
+  const memory = new ReadMemory('auto', arena);
   setFinals(memory, finalActor);
   const ids = wordIds(memory, lives, place);
   const most = chunks.reduce((n, chunk) => Math.max(n, chunk.rows), 0);
@@ -52,7 +53,8 @@ function* unpackAll(rows: PackedRows, lives: BlockLives): Generator<TraceChunk> 
   for (const [i, chunk] of chunks.entries()) {
     const to = columns[i & 1];
     unpack(chunk, memory, ids, to);
-    yield { ...to, rows: chunk.rows, thread: withThread ? to.thread : null };
+    const columnsThere = { ...to, rows: chunk.rows, thread: withThread ? to.thread : null };
+    yield arena !== undefined && memory.arena === arena ? { ...columnsThere, arena } : columnsThere;
   }
 }
 

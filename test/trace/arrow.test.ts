@@ -10,6 +10,7 @@ import { closeCompiled, openCompiled } from '../../src/trace/arrow/read.ts';
 import { compiledFile } from '../../src/trace/arrow/write.ts';
 import type { CompiledTrace } from '../../src/trace/compiled.ts';
 import { compileTraceFile, compileTraceText } from '../../src/trace/index.ts';
+import { Arena } from '../../src/trace/kernel/arena.ts';
 import { snapshot } from './snapshot.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gmem-eval-arrow-'));
@@ -139,6 +140,26 @@ it('holds no more than two chunks: the one before stays as it is while the next 
   }
   expect(seen).toBe(300_000);
   expect(buffers.size).toBe(2);
+  closeCompiled(back);
+});
+
+it('columns go into the memory that is given, and chunks say so; elsewhere if it has no room', async () => {
+  const rows = Array.from({ length: 200_000 }, (_, i) => `gpu${i % 2},read,${(i % 5000) * 2048},${1 + (i % 2048)}\n`);
+  const trace = await compileTraceText(`actor,op,addr,size\n${rows.join('')}`);
+  const back = openCompiled(compiled(trace));
+  const plain = snapshot(trace);
+  const [arena, small] = [Arena.make(0)!, Arena.make(0, 4)!];
+  for (const given of [arena, small]) expect(snapshot(back, given)).toEqual(plain);
+  let before: Uint32Array | null = null;
+  for (const chunk of back.chunks(arena)) {
+    expect(chunk.arena).toBe(arena);
+    // The one before stays as it is.
+    if (before !== null) expect(before.at(-1)).toBe(chunk.record[0] - 1);
+    before = chunk.record;
+    const copy = new Int32Array(arena.buffer, chunk.page.byteOffset, chunk.rows).slice();
+    expect(Buffer.compare(Buffer.from(copy.buffer), Buffer.from(chunk.page.slice().buffer))).toBe(0);
+  }
+  for (const chunk of back.chunks(small)) expect(chunk.arena).toBe(undefined);
   closeCompiled(back);
 });
 

@@ -111,7 +111,7 @@ function write(
 }
 
 /** The rows of a chunk, for keeping: its columns are used again. */
-function columnsOf({ rows, ...columns }: TraceChunk): Record<string, number[] | null> {
+function columnsOf({ rows, arena: _, ...columns }: TraceChunk): Record<string, number[] | null> {
   const kept = Object.entries(columns).map(([name, column]) => [name, column && [...column.subarray(0, rows)]]);
   return Object.fromEntries(kept);
 }

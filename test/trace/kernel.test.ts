@@ -8,7 +8,9 @@ import { TraceCompiler } from '../../src/trace/compiler.ts';
 import { TraceError } from '../../src/trace/errors.ts';
 import { finishTrace } from '../../src/trace/finish.ts';
 import { format } from '../../src/trace/formats/csv.ts';
+import { Arena } from '../../src/trace/kernel/arena.ts';
 import type { Counting, Narrow } from '../../src/trace/kernel/kernel.ts';
+import { FREE_AT } from '../../src/trace/kernel/layout.ts';
 import { ReadMemory } from '../../src/trace/kernel/memory.ts';
 import { setFinals } from '../../src/trace/packed-rows.ts';
 import { kindOf } from '../../src/trace/rows.ts';
@@ -90,7 +92,7 @@ test('goes on without WebAssembly when its memory can grow no more', async () =>
   const sorted = `actor,op,addr,size\n${[...rows, ...rows].map((line) => line.slice(line.indexOf(',') + 1)).join('')}`;
   for (const trace of [text, sorted]) {
     // 20,000 blocks need 20,000 x 16 words and more; this memory has room for a thousandth of that.
-    const small = new ReadMemory('auto', 96);
+    const small = new ReadMemory('auto', Arena.make(FREE_AT, 96));
     expect(small.exports).not.toBe(null);
     const result = await compiled(trace, small);
     expect(small.exports).toBe(null);

@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest';
 import { openSharedTrace, shareTrace } from '../../src/cli/shared-trace.ts';
 import { compileTraceText } from '../../src/trace/index.ts';
+import { Arena } from '../../src/trace/kernel/arena.ts';
+import { FREE_AT } from '../../src/trace/kernel/layout.ts';
 import { packedRowsOf } from '../../src/trace/packed-rows.ts';
 import { snapshot } from './snapshot.ts';
 
@@ -66,6 +68,40 @@ test('rows come back as they were, here and in another thread, as often as asked
   const shared = shareTrace(trace);
   expect(shared.rows).toMatchObject({ withThread: true });
   expect(snapshot(openSharedTrace(structuredClone(shared)))).toEqual(first);
+});
+
+/** Rows with every column, for five chunks. */
+async function longTrace() {
+  const rows = Array.from(
+    { length: 200_000 },
+    (_, i) => `${i * 3},gpu${i % 2},read,${(i % 5000) * 2048},${1 + (i % 2048)},${i % 9}`,
+  );
+  return compileTraceText(`time_ns,actor,op,addr,size,thread\n${rows.join('\n')}\n`);
+}
+
+test('columns go into the memory that is given, and chunks say so', async () => {
+  const trace = await longTrace();
+  const arena = Arena.make(FREE_AT)!;
+  expect(snapshot(trace, arena)).toEqual(snapshot(trace));
+  const places = new Set<number>();
+  for (const chunk of trace.chunks(Arena.make(FREE_AT)!)) expect(chunk.arena).not.toBe(arena);
+  for (const chunk of trace.chunks(arena)) {
+    expect(chunk.arena).toBe(arena);
+    expect([...new Uint8Array(arena.buffer, chunk.code.byteOffset, chunk.rows)]).toEqual([
+      ...chunk.code.subarray(0, chunk.rows),
+    ]);
+    places.add(chunk.code.byteOffset);
+  }
+  expect(places.size).toBe(2);
+  for (const chunk of trace.chunks()) expect(chunk.arena).toBe(undefined);
+});
+
+test('columns for which the memory has no room are elsewhere', async () => {
+  const trace = await longTrace();
+  // The layout takes 80 pages; a column of bytes alone takes four more.
+  const arena = Arena.make(FREE_AT, 82)!;
+  expect(snapshot(trace, arena)).toEqual(snapshot(trace));
+  for (const chunk of trace.chunks(arena)) expect(chunk.arena).toBe(undefined);
 });
 
 test('holds no more than two chunks: the one before stays as it is while the next one comes', async () => {

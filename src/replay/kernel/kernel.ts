@@ -1,17 +1,20 @@
 /**
- * The loops of the hit path, over the rows `from` to `to` of the columns at hand. Each asks the least of a row: many rows
- * are then under way in the processor at once, and their waiting for memory overlaps.
+ * The loops of the hit path, over the rows `from` to `to` of columns whose row 0 is at these addresses: `code`, the
+ * dispatch bytes; `page`, the page ids; `bytes`, the bytes touched. A loop asks little of a row: many rows are then under
+ * way in the processor at once, and their waiting for memory overlaps.
  */
 export interface Kernel {
   /** Gives the first row, or `to`, whose word does not say that no run cares; notes which actors the ones before have. */
-  settledRows(allLanes: number, from: number, to: number): number;
+  settledRows(allLanes: number, code: number, page: number, from: number, to: number): number;
+  /** The same, and counts the touches of each page in the rows before. */
+  countedRows(allLanes: number, code: number, page: number, from: number, to: number): number;
   /**
-   * While some run has access counters armed: counts down, by group, how many touches may pass before one can be due.
-   * Gives the row that may be that one, which is not counted, or `to`.
+   * The same while some run has access counters armed: counts down, by group, how many touches may pass before one can be
+   * due. Stops at the row that may be that one, too, which is not counted.
    */
-  watchRows(from: number, to: number): number;
-  /** Counts the touches of each page. */
-  countRows(from: number, to: number): void;
+  watchedRows(allLanes: number, code: number, page: number, from: number, to: number): number;
   /** Sums up by page what the bytes of the rows are beyond `unit`. */
-  countBytes(unit: number, from: number, to: number): void;
+  countBytes(unit: number, code: number, page: number, bytes: number, from: number, to: number): void;
+  /** Not 0 = some of the rows touch other than `unit` bytes. */
+  unlikeRows(unit: number, bytes: number, from: number, to: number): number;
 }

@@ -1,16 +1,22 @@
 /**
- * Where things lie in the memory that the hit path works on (`memory.ts`): columns of the rows at hand, a table by
- * dispatch byte, then everything that `PassMemory.take` gives out. Both kernels, the one in TypeScript and the one in
- * `kernel/rows.ts` (AssemblyScript), know these numbers; a test holds them to each other.
+ * Where things lie in the memory that the hit path works on (`memory.ts`): what belongs to reading, room for columns that
+ * lie elsewhere, a table by dispatch byte, then everything that `Arena.take` gives out. Both kernels, the one in TypeScript
+ * and the one in `kernel/rows.ts` (AssemblyScript), know these numbers; a test holds them to each other.
  */
 
-/** Rows whose columns fit: few, so that they stay in the nearest cache and leave the others to the pages. */
+import { WASM_PAGE_BYTES } from '../../trace/kernel/arena.ts';
+import { FREE_AT as READING_END } from '../../trace/kernel/layout.ts';
+
+/** In bytes: rows are unpacked by the loops of reading, whose layout comes first. */
+export const START = Math.ceil(READING_END / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
+
+/** Rows whose columns there is room for: few, so that they stay in the nearest cache. */
 export const ROOM_ROWS = 1 << 13;
 /** Every value of a dispatch byte. */
 export const CODES = 256;
 
-/** Columns, in bytes: dispatch byte, page id, bytes touched. */
-export const CODE_AT = 0;
+/** Room for columns of as many rows, in bytes: dispatch byte, page id, bytes touched. */
+export const CODE_AT = START;
 export const PAGE_AT = CODE_AT + ROOM_ROWS;
 export const BYTES_AT = PAGE_AT + 4 * ROOM_ROWS;
 
@@ -34,7 +40,8 @@ export const LEFT = 6;
 export const SEEN_AT = TABLE_AT + CODES * ENTRY_WORDS;
 /** Word that is not 0 once some low count has run over: until then no high count has to be looked at. */
 export const CARRIED_AT = SEEN_AT + 1;
-export const FREE_AT = CARRIED_AT + 1;
+/** From a cache line on. */
+export const FREE_AT = Math.ceil((CARRIED_AT + 1) / 16) * 16;
 
 /** One in a high count, and in a high sum. A low count is a byte, a low sum a half word with a sign. */
 export const HIGH_COUNT = 1 << 8;

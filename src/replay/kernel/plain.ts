@@ -6,56 +6,59 @@ import type { Kernel } from './kernel.ts';
 import * as layout from './layout.ts';
 
 export function plainKernel(words: Int32Array, bytes: Uint8Array, halves: Int16Array): Kernel {
-  const code = bytes.subarray(layout.CODE_AT, layout.CODE_AT + layout.ROOM_ROWS);
-  return {
-    settledRows(allLanes, from, to) {
-      const { TABLE_AT, ENTRY_WORDS, ACTOR_BIT, SEEN_AT } = layout;
-      const pageAt = layout.PAGE_AT / 4;
-      let seen = 0;
-      let row = from;
-      for (; row < to; row++) {
-        const entry = TABLE_AT + code[row] * ENTRY_WORDS;
-        const base = words[entry];
-        if (base < 0 || words[base + words[pageAt + row]] !== allLanes) break;
-        seen |= words[entry + ACTOR_BIT];
-      }
-      words[SEEN_AT] = seen;
-      return row;
-    },
+  /** One touch, by an actor with this entry. */
+  const count = (entry: number, id: number): void => {
+    const { LOW, HIGH, CARRIED_AT } = layout;
+    const low = 4 * words[entry + LOW] + id;
+    const touches = bytes[low] + 1;
+    bytes[low] = touches;
+    if (touches !== 256) return;
+    words[words[entry + HIGH] + id]++;
+    words[CARRIED_AT] = 1;
+  };
 
-    watchRows(from, to) {
-      const { TABLE_AT, ENTRY_WORDS, LEFT, GROUP_SHIFT } = layout;
-      const pageAt = layout.PAGE_AT / 4;
-      for (let row = from; row < to; row++) {
-        const group = words[TABLE_AT + code[row] * ENTRY_WORDS + LEFT] + (words[pageAt + row] >> GROUP_SHIFT);
-        if (words[group] <= 1) return row;
+  const passRows = (
+    counting: boolean,
+    watching: boolean,
+    allLanes: number,
+    code: number,
+    page: number,
+    from: number,
+    to: number,
+  ): number => {
+    const { TABLE_AT, ENTRY_WORDS, ACTOR_BIT, LEFT, GROUP_SHIFT, SEEN_AT } = layout;
+    const pageAt = page / 4;
+    let seen = 0;
+    let row = from;
+    for (; row < to; row++) {
+      const entry = TABLE_AT + bytes[code + row] * ENTRY_WORDS;
+      const base = words[entry];
+      const id = words[pageAt + row];
+      if (base < 0 || words[base + id] !== allLanes) break;
+      if (watching) {
+        const group = words[entry + LEFT] + (id >> GROUP_SHIFT);
+        if (words[group] <= 0) break;
         words[group]--;
       }
-      return to;
-    },
+      if (counting) count(entry, id);
+      seen |= words[entry + ACTOR_BIT];
+    }
+    words[SEEN_AT] = seen;
+    return row;
+  };
 
-    countRows(from, to) {
-      const { TABLE_AT, ENTRY_WORDS, LOW, HIGH, CARRIED_AT } = layout;
-      const pageAt = layout.PAGE_AT / 4;
-      for (let row = from; row < to; row++) {
-        const entry = TABLE_AT + code[row] * ENTRY_WORDS;
-        const id = words[pageAt + row];
-        const low = 4 * words[entry + LOW] + id;
-        const count = bytes[low] + 1;
-        bytes[low] = count;
-        if (count !== 256) continue;
-        words[words[entry + HIGH] + id]++;
-        words[CARRIED_AT] = 1;
-      }
-    },
+  return {
+    settledRows: (...rows) => passRows(false, false, ...rows),
+    countedRows: (...rows) => passRows(true, false, ...rows),
+    watchedRows: (...rows) => passRows(true, true, ...rows),
 
-    countBytes(unit, from, to) {
+    countBytes(unit, code, page, touched, from, to) {
       const { TABLE_AT, ENTRY_WORDS, SUM_LOW, SUM_HIGH } = layout;
-      const pageAt = layout.PAGE_AT / 4;
-      const bytesAt = layout.BYTES_AT / 4;
+      const pageAt = page / 4;
+      const bytesAt = touched / 4;
       for (let row = from; row < to; row++) {
         const beyond = words[bytesAt + row] - unit;
-        const entry = TABLE_AT + code[row] * ENTRY_WORDS;
+        const entry = TABLE_AT + bytes[code + row] * ENTRY_WORDS;
         if (beyond === 0 || words[entry + SUM_LOW] < 0) continue;
         const id = words[pageAt + row];
         const low = 2 * words[entry + SUM_LOW] + id;
@@ -63,6 +66,11 @@ export function plainKernel(words: Int32Array, bytes: Uint8Array, halves: Int16A
         halves[low] = sum;
         if (halves[low] !== sum) words[words[entry + SUM_HIGH] + id] += (sum - halves[low]) >> 16;
       }
+    },
+
+    unlikeRows(unit, touched, from, to) {
+      for (let i = touched / 4 + from; i < touched / 4 + to; i++) if (words[i] !== unit) return 1;
+      return 0;
     },
   };
 }

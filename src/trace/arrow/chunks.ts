@@ -3,6 +3,7 @@
 import { readSync } from 'node:fs';
 import type { CompiledTrace, TraceChunk } from '../compiled.ts';
 import { TraceError } from '../errors.ts';
+import type { Arena } from '../kernel/arena.ts';
 import { CHECKSUM_BYTES, checksum } from './checksum.ts';
 import { bodyLayout, type Column, columnsOf } from './layout.ts';
 
@@ -29,7 +30,7 @@ const files = new WeakMap<CompiledTrace['chunks'], ChunkFile>();
 
 /** A function for `CompiledTrace.chunks`. */
 export function chunksOf(file: ChunkFile): CompiledTrace['chunks'] {
-  const chunks = () => stream(file);
+  const chunks = (arena?: Arena) => stream(file, arena);
   files.set(chunks, file);
   return chunks;
 }
@@ -39,19 +40,28 @@ export function chunkFileOf(trace: CompiledTrace): ChunkFile | null {
   return files.get(trace.chunks) ?? null;
 }
 
-function* stream(file: ChunkFile): Generator<TraceChunk> {
+function* stream(file: ChunkFile, arena?: Arena): Generator<TraceChunk> {
   const columns = columnsOf(file.withThread);
   let most = 0;
   for (let i = 0; i < file.rows.length; i++) most = Math.max(most, batchBytes(file, i, columns));
   // Two in turn: who walks the rows looks at a chunk and the one after it.
-  const buffers = [Buffer.allocUnsafeSlow(most), Buffer.allocUnsafeSlow(file.rows.length > 1 ? most : 0)];
+  const places = [placeFor(most, arena), placeFor(file.rows.length > 1 ? most : 0, arena)];
   for (let i = 0; i < file.rows.length; i++) {
-    const batch = buffers[i & 1].subarray(0, batchBytes(file, i, columns));
+    const { buffer, inArena } = places[i & 1];
+    const batch = buffer.subarray(0, batchBytes(file, i, columns));
     readFully(file.descriptor, batch, file.offset[i], file.file);
     if (!checksum(batch).equals(checksumOf(file, i)))
       throw new DamagedTraceError(file.file, null, damaged(`record batch ${i}`));
-    yield chunkIn(batch, file, i, columns);
+    const chunk = chunkIn(batch, file, i, columns);
+    yield inArena ? { ...chunk, arena } : chunk;
   }
+}
+
+function placeFor(bytes: number, arena?: Arena): { buffer: Buffer; inArena: boolean } {
+  const at = arena?.take(bytes) ?? -1;
+  return at < 0
+    ? { buffer: Buffer.allocUnsafeSlow(bytes), inArena: false }
+    : { buffer: Buffer.from(arena!.buffer as unknown as ArrayBuffer, at, bytes), inArena: true };
 }
 
 function checksumOf({ checksum }: ChunkFile, i: number): Uint8Array {

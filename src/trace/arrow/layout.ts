@@ -13,7 +13,7 @@ export const KEY = { format: 'gmem-eval.format', trace: 'gmem-eval.trace' } as c
 /** Key of the footer's metadata: what lies between the record batches and the footer. */
 export const SECTIONS_KEY = 'gmem-eval.sections';
 
-type ColumnKey = Exclude<keyof TraceChunk, 'rows'>;
+type ColumnKey = Exclude<keyof TraceChunk, 'rows' | 'arena'>;
 type Kind = typeof Float64Array | typeof Int32Array | typeof Uint32Array | typeof Uint16Array | typeof Uint8Array;
 
 export interface Column {

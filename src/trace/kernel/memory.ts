@@ -4,29 +4,13 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { Arena, wasm } from './arena.ts';
 import type { DraftColumns, FinalColumns } from './columns.ts';
 import type { ColumnKernel } from './kernel.ts';
 import * as layout from './layout.ts';
 import { plainColumns } from './plain.ts';
 import { WASM } from './wasm.ts';
 import { type Exports, wasmColumns } from './wasm-columns.ts';
-
-const WASM_PAGE_BYTES = 1 << 16;
-/** Of the 4 GiB that 32-bit addresses reach. */
-const WASM_MAX_PAGES = 65_535;
-const ALIGN_BYTES = 64;
-
-/** What is used of the platform's WebAssembly; the types of Node 20 do not know it. */
-interface WasmMemory {
-  readonly buffer: SharedArrayBuffer;
-  grow(pages: number): number;
-}
-interface Wasm {
-  readonly Memory: new (descriptor: { initial: number; maximum: number; shared: boolean }) => WasmMemory;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-}
-const wasm = (globalThis as unknown as { WebAssembly: Wasm }).WebAssembly;
 
 let compiled: object | undefined;
 
@@ -51,16 +35,12 @@ export class ReadMemory {
   /** Room for text that is read, and for text that is copied. */
   readonly text: Buffer;
   readonly copy: Buffer;
-  #memory: WasmMemory | null = null;
-  #free = layout.FREE_AT;
-  readonly #buffer: ArrayBufferLike;
+  #arena: Arena | null = null;
 
-  /** `mostPages` of 64 KiB is how far WebAssembly may go. */
-  constructor(kernel: KernelChoice = 'auto', mostPages = WASM_MAX_PAGES) {
-    const pages = Math.ceil(layout.FREE_AT / WASM_PAGE_BYTES);
-    if (kernel === 'auto') this.#memory = tryWasm(pages, mostPages);
-    this.#buffer = this.#memory?.buffer ?? new ArrayBuffer(pages * WASM_PAGE_BYTES);
-    const buffer = this.#buffer;
+  /** The layout of reading takes an arena's first bytes: one `ReadMemory` at a time may work there. */
+  constructor(kernel: KernelChoice = 'auto', arena?: Arena | null) {
+    if (kernel === 'auto') this.#arena = arena ?? Arena.make(layout.FREE_AT);
+    const buffer: ArrayBufferLike = this.#arena?.buffer ?? new ArrayBuffer(layout.FREE_AT);
     const { ROOM_ROWS } = layout;
     this.found = new Int32Array(buffer, layout.FOUND_AT, layout.FOUND_BYTES / 4);
     this.words = new Int32Array(buffer, layout.WORDS_AT, layout.WORDS_BYTES / 4);
@@ -80,20 +60,25 @@ export class ReadMemory {
     this.packed = new Uint8Array(buffer, layout.PACKED_AT, layout.PACKED_BYTES);
     this.text = Buffer.from(buffer as ArrayBuffer, layout.TEXT_AT, layout.TEXT_BYTES);
     this.copy = Buffer.from(buffer as ArrayBuffer, layout.COPY_AT, layout.FREE_AT - layout.COPY_AT);
-    if (this.#memory === null) return;
+    if (this.#arena === null) return;
     const vectors = new Uint8Array(buffer, layout.VECTORS_AT, 16 * layout.VECTORS.length);
     for (const [v, bytes] of layout.VECTORS.entries()) {
       for (let i = 0; i < 16; i++) vectors[16 * v + i] = bytes[i % bytes.length];
     }
     compiled ??= new wasm.Module(Buffer.from(WASM, 'base64'));
-    this.exports = new wasm.Instance(compiled, { env: { memory: this.#memory } }).exports as Exports;
+    this.exports = new wasm.Instance(compiled, { env: { memory: this.#arena.memory } }).exports as Exports;
     this.columns = wasmColumns(this.exports, buffer);
+  }
+
+  /** Where everything that was given out lies; null = some of it, or all, lies elsewhere. */
+  get arena(): Arena | null {
+    return this.#arena;
   }
 
   /** `n` words, zero. */
   int32(n: number): Int32Array {
     const at = this.#take(4 * n);
-    return at < 0 ? new Int32Array(n) : new Int32Array(this.#memory!.buffer, at, n);
+    return at < 0 ? new Int32Array(n) : new Int32Array(this.#arena!.buffer, at, n);
   }
 
   /** Columns of a chunk of `rows` rows. */
@@ -101,7 +86,7 @@ export class ReadMemory {
     const widths = [8, 4, 4, 4, 4, 2, 2, 1, 1, 1];
     const bytesPerRow = widths.reduce((sum, width) => sum + width);
     const taken = this.#take(rows * bytesPerRow);
-    const buffer = taken < 0 ? new ArrayBuffer(rows * bytesPerRow) : this.#memory!.buffer;
+    const buffer = taken < 0 ? new ArrayBuffer(rows * bytesPerRow) : this.#arena!.buffer;
     let next = Math.max(taken, 0);
     const [timeNs, record, page, bytes, thread, pages, offset, op, actor, code] = widths.map((width) => {
       const at = next;
@@ -124,28 +109,12 @@ export class ReadMemory {
 
   /** Address of that many bytes; -1 = none, and from now on the loops are those in TypeScript. */
   #take(bytes: number): number {
-    if (this.#memory === null) return -1;
-    const at = this.#free;
-    const end = at + Math.ceil(bytes / ALIGN_BYTES) * ALIGN_BYTES;
-    const missing = Math.ceil((end - this.#memory.buffer.byteLength) / WASM_PAGE_BYTES);
-    try {
-      if (missing > 0) this.#memory.grow(missing);
-    } catch {
-      // No such address range to be had.
-      this.#memory = null;
+    const at = this.#arena?.take(bytes) ?? -1;
+    if (at < 0) {
+      this.#arena = null;
       this.exports = null;
       this.columns = plainColumns;
-      return -1;
     }
-    this.#free = end;
     return at;
-  }
-}
-
-function tryWasm(pages: number, mostPages: number): WasmMemory | null {
-  try {
-    return new wasm.Memory({ initial: pages, maximum: mostPages, shared: true });
-  } catch {
-    return null;
   }
 }
