@@ -1,10 +1,10 @@
 /** Bytes of a trace: file or standard input, gzip found from the content, cut at line ends, hashed on the way. */
 
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { isCompiled } from './arrow/read.ts';
 import { TraceError } from './errors.ts';
+import { openReader, type Reader, stdinReader } from './readers.ts';
 
 const CHUNK_BYTES = 512 * 1024;
 /** So much memory follows a chunk: a reader of lines may look ahead of their end. */
@@ -47,8 +47,10 @@ export interface Progress {
 
 export async function openSource(path: string, onProgress?: (progress: Progress) => void): Promise<TraceSource> {
   const file = path === '-' ? '<stdin>' : path;
-  const use = { once: false, room: null };
-  const { stream, totalBytes } = path === '-' ? { stream: process.stdin, totalBytes: null } : await openFile(path, use);
+  const use: ChunkUse = { once: false, room: null };
+  const reader = path === '-' ? stdinReader() : await openFile(path);
+  const stream = reader === null ? process.stdin : chunksOf(reader, use);
+  const totalBytes = reader?.totalBytes ?? null;
   return sourceOf(file, counted(stream, totalBytes, onProgress), use);
 }
 
@@ -66,32 +68,29 @@ async function* inChunks(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }
 
-async function openFile(path: string, use: ChunkUse): Promise<{ stream: AsyncIterable<Buffer>; totalBytes: number }> {
+async function openFile(path: string): Promise<Reader> {
   try {
-    const handle = await open(path);
-    const stat = await handle.stat();
-    if (stat.isDirectory()) {
-      await handle.close();
-      throw new TraceError(path, null, 'is a directory; give the trace file inside it');
-    }
-    return { stream: chunksOf(handle, use), totalBytes: stat.size };
+    const reader = await openReader(path);
+    if (reader !== null) return reader;
   } catch (error) {
-    if (error instanceof TraceError) throw error;
     throw new TraceError(path, null, openProblem((error as NodeJS.ErrnoException).code ?? String(error)));
   }
+  throw new TraceError(path, null, 'is a directory; give the trace file inside it');
 }
 
-async function* chunksOf(handle: FileHandle, use: ChunkUse): AsyncGenerator<Buffer> {
+async function* chunksOf(reader: Reader, use: ChunkUse): AsyncGenerator<Buffer> {
+  const fresh = (): Buffer => Buffer.allocUnsafeSlow(CHUNK_BYTES + BEYOND_CHUNK).subarray(0, CHUNK_BYTES);
   try {
-    for (let buffer: Buffer | null = null; ; ) {
+    for (let buffer = fresh(); ; ) {
+      const bytes = await reader.read(buffer, use.once);
+      if (bytes === 0) return;
+      yield buffer.subarray(0, bytes);
+      // A reader knows a buffer by its object.
       if (use.once && use.room !== null) buffer = use.room;
-      else if (buffer === null || !use.once) buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES + BEYOND_CHUNK);
-      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, CHUNK_BYTES), null);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
+      else if (!use.once) buffer = fresh();
     }
   } finally {
-    await handle.close();
+    await reader.close();
   }
 }
 
@@ -134,7 +133,7 @@ async function sourceOf(file: string, raw: AsyncIterable<Buffer>, use: ChunkUse)
     bytes: all,
     async *lines(read, room) {
       use.once = true;
-      if (!gzip && room !== undefined) use.room = room;
+      if (!gzip && room !== undefined) use.room = room.subarray(0, CHUNK_BYTES);
       yield* wholeLines(file, all(), hash, read);
       sha256 = hash.digest('hex');
     },
