@@ -3,10 +3,13 @@ import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import type { AddressSpace } from '../../src/replay/address-space.ts';
 import { ACCESS } from '../../src/replay/faults.ts';
+import { HitPath } from '../../src/replay/hit-path.ts';
 import type { MemoryOptions } from '../../src/replay/kernel/memory.ts';
 import { LaneRun } from '../../src/replay/lane-run.ts';
 import { Mmu } from '../../src/replay/mmu.ts';
 import { HOST, type ModelDefinition, RIGHTS } from '../../src/replay/model.ts';
+import type { TraceChunk } from '../../src/trace/compiled.ts';
+import { inArena } from '../helpers/arena.ts';
 import { compileRecords, type RecordObject } from '../helpers/mini-trace.ts';
 import { laneSpec, replayFast, runModel } from '../helpers/run.ts';
 import { blockOf, dice, pageMask, toyModel } from '../helpers/toys.ts';
@@ -136,4 +139,33 @@ test('touches and bytes of a page, whatever unit is expected', () => {
     }),
     { numRuns: 60, seed: 29 },
   );
+});
+
+test('sums of bytes for which WebAssembly has no memory left, of rows that lie there', () => {
+  const mmu = new Mmu(2, false, 10, {} as AddressSpace, { kernel: 'auto', mostPages: 90 });
+  mmu.startCounting(1);
+  mmu.expectBytes(64);
+  for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
+  const arena = mmu.memory.arena!;
+  // The columns lie behind everything that the pass has looked at so far.
+  expect(arena.take(7 * 2 ** 16)).toBeGreaterThan(0);
+  const touches = 25;
+  const bytes = Uint32Array.from({ length: touches }, (_, i) => (i === 20 ? 100 : 64));
+  const chunk = {
+    rows: touches,
+    code: new Uint8Array(touches).fill(3),
+    page: Int32Array.from({ length: touches }, (_, i) => i % 10),
+    bytes,
+    timeNs: new Float64Array(touches).fill(5),
+  } as unknown as TraceChunk;
+  const here = inArena(chunk, arena);
+  expect(here.arena).toBe(arena);
+  while (arena.take(64) >= 0);
+  const lastTimeNs = new Float64Array(2);
+  expect(new HitPath(mmu, 1, lastTimeNs).pass(here, 0)).toBe(touches);
+  expect(mmu.memory.arena).toBe(null);
+  expect(lastTimeNs[1]).toBe(5);
+  // Pages 0..4 have three touches, the others two; touch 20 is of page 0.
+  expect([mmu.touchesOf(1, 0), mmu.touchesOf(1, 4), mmu.touchesOf(1, 5)]).toEqual([3, 3, 2]);
+  expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 4), mmu.bytesOf(1, 5)]).toEqual([228, 192, 128]);
 });
