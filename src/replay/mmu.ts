@@ -211,7 +211,8 @@ export class Mmu {
     const low = 2 * this.lowSumBase[actor] + id;
     const sum = halves[low] + bytes;
     halves[low] = sum;
-    words[this.highSumBase[actor] + id] += (sum - halves[low]) / HIGH_SUM;
+    // Memory that nobody writes to costs nothing.
+    if (halves[low] !== sum) words[this.highSumBase[actor] + id] += (sum - halves[low]) / HIGH_SUM;
   }
 
   /** Some row touches other than `unitBytes`: sums of bytes are wanted of every actor that is counted. */

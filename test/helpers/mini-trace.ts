@@ -2,7 +2,9 @@
  * A tiny builder of compiled traces, independent of the real reader: slow, plain, exact. Model and engine tests write
  * their traces as rows of text or as objects.
  */
-import { type CompiledTrace, OP, type TraceEvent } from '../../src/trace/compiled.ts';
+import { type CompiledTrace, OP, type TraceChunk, type TraceEvent } from '../../src/trace/compiled.ts';
+import type { Arena } from '../../src/trace/kernel/arena.ts';
+import { inArena } from './arena.ts';
 import { cutChunks, type Life, livePeaks, makeColumns, numberLives, touchedWords } from './mini-lives.ts';
 import {
   inferAllocations,
@@ -184,6 +186,15 @@ export function compileRecords(records: readonly RecordRow[], options: CompileOp
     pageIds,
     slots,
     warnings: rows.length === 0 ? ['the trace has no records'] : [],
-    chunks: () => cutChunks(columns, options.chunkRows ?? Math.max(1, columns.length)),
+    chunks: (arena) => someInArena(cutChunks(columns, options.chunkRows ?? Math.max(1, columns.length)), arena),
   };
+}
+
+/** Every other chunk lies where it is walked, the others are brought there. */
+function* someInArena(chunks: Iterable<TraceChunk>, arena?: Arena): Generator<TraceChunk> {
+  let here = true;
+  for (const chunk of chunks) {
+    yield arena !== undefined && here ? inArena(chunk, arena) : chunk;
+    here = !here;
+  }
 }

@@ -10,15 +10,19 @@ import { expectAgreement, lanePlans, Reached } from './lanes.ts';
 import { recordsOf, tracePlan } from './random-trace.ts';
 
 const chunkRows = fc.constantFrom(3, 4, 7, 1000);
-const kernels = fc.constantFrom<MemoryOptions['kernel']>('auto', 'plain');
+const memories = fc.constantFrom<MemoryOptions>(
+  { kernel: 'auto' },
+  { kernel: 'auto', mostPages: 82 },
+  { kernel: 'plain' },
+);
 const toys = lanePlans([plainToy, chaosToy(false), chaosToy(true)], [null, 1, 3, 8, 30]);
 
 test('one to four runs in a pass', () => {
   const reached = new Reached();
   const lanes = fc.array(toys, { minLength: 1, maxLength: 4 });
   fc.assert(
-    fc.property(tracePlan, lanes, chunkRows, kernels, (plan, plans, rows, kernel) => {
-      expectAgreement(compileRecords(recordsOf(plan), { chunkRows: rows }), plans, reached, { kernel });
+    fc.property(tracePlan, lanes, chunkRows, memories, (plan, plans, rows, memory) => {
+      expectAgreement(compileRecords(recordsOf(plan), { chunkRows: rows }), plans, reached, memory);
     }),
     { numRuns: 160, seed: 17, endOnFailure: true },
   );

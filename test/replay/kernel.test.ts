@@ -7,7 +7,7 @@ import type { Kernel } from '../../src/replay/kernel/kernel.ts';
 import * as layout from '../../src/replay/kernel/layout.ts';
 import { PassMemory } from '../../src/replay/kernel/memory.ts';
 import type { TraceChunk } from '../../src/trace/compiled.ts';
-import type { Arena } from '../../src/trace/kernel/arena.ts';
+import { inArena } from '../helpers/arena.ts';
 
 const PAGES = 1030;
 const ALL = 0b101;
@@ -60,19 +60,6 @@ function chunkOf(rows: readonly Row[]): TraceChunk {
     page: Int32Array.from(rows, ({ page, code }) => (code === NOBODY ? 2 ** 30 : page)),
     bytes: Uint32Array.from(rows, ({ bytes }) => bytes),
   } as unknown as TraceChunk;
-}
-
-/** The same chunk with its columns in the arena, none of them at its beginning. */
-function inArena(chunk: TraceChunk, arena: Arena): TraceChunk {
-  const { rows } = chunk;
-  const at = arena.take(9 * rows + 5) + 4;
-  const page = new Int32Array(arena.buffer, at, rows);
-  const bytes = new Uint32Array(arena.buffer, at + 4 * rows, rows);
-  const code = new Uint8Array(arena.buffer, at + 8 * rows + 1, rows);
-  page.set(chunk.page);
-  bytes.set(chunk.bytes);
-  code.set(chunk.code);
-  return { ...chunk, page, bytes, code, arena };
 }
 
 /** Puts a setup into a fresh memory, calls one loop, and gives what it said and everything that it left behind. */
@@ -198,6 +185,26 @@ for (const kernel of ['auto', 'plain'] as const) {
     expect(watched(pages, [5000, 5000, 10], [1500])).toMatchObject({ stopped: 7900, left });
   });
 
+  test(`${kernel}: actors of all turns are noted`, () => {
+    const memory = new PassMemory({ kernel });
+    const at = oneActor(memory, 100);
+    memory.words.fill(20_000, at.left, at.left + 8);
+    // Code 3, of the second actor, leads to the same places; its rows come first.
+    const own = layout.TABLE_AT + 3 * layout.ENTRY_WORDS;
+    memory.words.copyWithin(own, layout.TABLE_AT, layout.TABLE_AT + layout.ENTRY_WORDS);
+    memory.words[own + layout.ACTOR_BIT] = 2;
+    const chunk = reads(new Array(8000).fill(1), memory);
+    chunk.code.fill(3, 0, 10);
+    memory.load(chunk, 0);
+    const { codeAt, pageAt } = memory;
+    for (const loop of ['settledRows', 'countedRows', 'watchedRows'] as const) {
+      expect(memory.kernel[loop](ALL, codeAt, pageAt, 0, 8000)).toBe(8000);
+      expect(memory.words[layout.SEEN_AT]).toBe(3);
+      expect(memory.kernel[loop](ALL, codeAt, pageAt, 10, 8000)).toBe(8000);
+      expect(memory.words[layout.SEEN_AT]).toBe(1);
+    }
+  });
+
   test(`${kernel}: bytes that differ are seen wherever they are`, () => {
     const memory = new PassMemory({ kernel });
     for (const other of [0, 1, 15, 16, 36, 37, 38]) {
@@ -277,11 +284,14 @@ test('columns in the arena of another memory are brought in', () => {
 
 test('goes on without WebAssembly where the arena can grow no more, columns in it and all', () => {
   // 96 pages of 64 KiB = 6 MiB, of which the layout takes 5 and a bit.
-  const memory = new PassMemory({ kernel: 'auto' }, 96);
+  const memory = new PassMemory({ kernel: 'auto', mostPages: 96 });
   const { word, left, low } = oneActor(memory, 100);
   memory.words[left] = 12;
   const rows = Array.from({ length: 20 }, (_, i) => ({ code: 0, page: 10 + i, bytes: UNIT }));
+  // Columns lie behind everything that the pass has looked at so far.
+  expect(memory.arena!.take(10 * 2 ** 16)).toBeGreaterThan(0);
   const chunk = inArena(chunkOf(rows), memory.arena!);
+  expect(chunk.code.byteOffset).toBeGreaterThan(memory.bytes.length);
   memory.load(chunk, 0);
   const watched = (from: number, to: number) => memory.kernel.watchedRows(ALL, memory.codeAt, memory.pageAt, from, to);
   expect(watched(0, 8)).toBe(8);

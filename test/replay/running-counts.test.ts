@@ -3,16 +3,20 @@ import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import type { AddressSpace } from '../../src/replay/address-space.ts';
 import { ACCESS } from '../../src/replay/faults.ts';
+import { HitPath } from '../../src/replay/hit-path.ts';
 import type { MemoryOptions } from '../../src/replay/kernel/memory.ts';
 import { LaneRun } from '../../src/replay/lane-run.ts';
 import { Mmu } from '../../src/replay/mmu.ts';
 import { HOST, type ModelDefinition, RIGHTS } from '../../src/replay/model.ts';
+import type { TraceChunk } from '../../src/trace/compiled.ts';
+import { inArena } from '../helpers/arena.ts';
 import { compileRecords, type RecordObject } from '../helpers/mini-trace.ts';
 import { laneSpec, replayFast, runModel } from '../helpers/run.ts';
 import { blockOf, dice, pageMask, toyModel } from '../helpers/toys.ts';
 import { replayReference } from '../reference/engine.ts';
 
-const KERNELS: readonly MemoryOptions['kernel'][] = ['auto', 'plain'];
+/** The second one goes on without WebAssembly on the way: its 82 pages of 64 KiB are what there is at first. */
+const MEMORIES: readonly MemoryOptions[] = [{ kernel: 'auto' }, { kernel: 'auto', mostPages: 82 }, { kernel: 'plain' }];
 
 /** Memory stays with the CPU, devices map it there; each `threshold` remote touches of a block notify. */
 function remoteToy(threshold = 0): ModelDefinition {
@@ -55,8 +59,8 @@ function expectAgreement(records: readonly RecordObject[], models: readonly Mode
   const trace = compileRecords(records, { chunkRows: 700 });
   const specs = models.map((model) => laneSpec(model, trace, { inFlight: 2 }));
   const references = specs.map((spec) => replayReference(trace, spec));
-  for (const kernel of KERNELS) {
-    replayFast(trace, specs, true, { kernel }).forEach((fast, lane) => {
+  for (const memory of MEMORIES) {
+    replayFast(trace, specs, true, memory).forEach((fast, lane) => {
       expect(fast.events).toEqual(references[lane].events);
       expect(JSON.stringify(fast.result)).toBe(JSON.stringify(references[lane].result));
     });
@@ -115,8 +119,8 @@ test('touches and bytes of a page, whatever unit is expected', () => {
     fc.oneof({ weight: 5, arbitrary: step }, { weight: 1, arbitrary: fc.constantFrom(1, 64, 4096) }),
   );
   fc.assert(
-    fc.property(expected, fc.constantFrom(...KERNELS), (steps, kernel) => {
-      const mmu = new Mmu(2, false, 3, {} as AddressSpace, { kernel });
+    fc.property(expected, fc.constantFrom(...MEMORIES), (steps, memory) => {
+      const mmu = new Mmu(2, false, 3, {} as AddressSpace, memory);
       mmu.startCounting(1);
       const touches = [0, 0, 0];
       const bytes = [0, 0, 0];
@@ -135,4 +139,33 @@ test('touches and bytes of a page, whatever unit is expected', () => {
     }),
     { numRuns: 60, seed: 29 },
   );
+});
+
+test('sums of bytes for which WebAssembly has no memory left, of rows that lie there', () => {
+  const mmu = new Mmu(2, false, 10, {} as AddressSpace, { kernel: 'auto', mostPages: 90 });
+  mmu.startCounting(1);
+  mmu.expectBytes(64);
+  for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
+  const arena = mmu.memory.arena!;
+  // The columns lie behind everything that the pass has looked at so far.
+  expect(arena.take(7 * 2 ** 16)).toBeGreaterThan(0);
+  const touches = 25;
+  const bytes = Uint32Array.from({ length: touches }, (_, i) => (i === 20 ? 100 : 64));
+  const chunk = {
+    rows: touches,
+    code: new Uint8Array(touches).fill(3),
+    page: Int32Array.from({ length: touches }, (_, i) => i % 10),
+    bytes,
+    timeNs: new Float64Array(touches).fill(5),
+  } as unknown as TraceChunk;
+  const here = inArena(chunk, arena);
+  expect(here.arena).toBe(arena);
+  while (arena.take(64) >= 0);
+  const lastTimeNs = new Float64Array(2);
+  expect(new HitPath(mmu, 1, lastTimeNs).pass(here, 0)).toBe(touches);
+  expect(mmu.memory.arena).toBe(null);
+  expect(lastTimeNs[1]).toBe(5);
+  // Pages 0..4 have three touches, the others two; touch 20 is of page 0.
+  expect([mmu.touchesOf(1, 0), mmu.touchesOf(1, 4), mmu.touchesOf(1, 5)]).toEqual([3, 3, 2]);
+  expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 4), mmu.bytesOf(1, 5)]).toEqual([228, 192, 128]);
 });

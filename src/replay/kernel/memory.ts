@@ -5,7 +5,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { TraceChunk } from '../../trace/compiled.ts';
-import { ALIGN_BYTES, Arena, WASM_MAX_PAGES, WASM_PAGE_BYTES, wasm } from '../../trace/kernel/arena.ts';
+import { ALIGN_BYTES, Arena, WASM_PAGE_BYTES, wasm } from '../../trace/kernel/arena.ts';
 import type { Kernel } from './kernel.ts';
 import { BYTES_AT, CODE_AT, FREE_AT, PAGE_AT, ROOM_ROWS, START } from './layout.ts';
 import { plainKernel } from './plain.ts';
@@ -14,6 +14,8 @@ import { WASM } from './wasm.ts';
 export interface MemoryOptions {
   /** Which kernel to take; `auto` = WebAssembly where it can be had. */
   readonly kernel: 'auto' | 'plain';
+  /** How far WebAssembly may go, in pages of 64 KiB. */
+  readonly mostPages?: number;
 }
 
 /** What is laid out. */
@@ -42,9 +44,8 @@ export class PassMemory {
   /** Bytes given out of an ordinary buffer. */
   private used = FREE_BYTES;
 
-  /** `mostPages` of 64 KiB is how far WebAssembly may go. */
-  constructor(options: MemoryOptions = { kernel: 'auto' }, mostPages = WASM_MAX_PAGES) {
-    if (options.kernel === 'auto') this.arena = Arena.make(FREE_BYTES, mostPages);
+  constructor({ kernel, mostPages }: MemoryOptions = { kernel: 'auto' }) {
+    if (kernel === 'auto') this.arena = Arena.make(FREE_BYTES, mostPages);
     this.look(this.arena === null ? new ArrayBuffer(FREE_BYTES) : this.arena.buffer);
     this.kernel = this.arena === null ? this.plain() : wasmKernel(this.arena);
   }
