@@ -30,7 +30,7 @@ writeFileSync(
    } catch (error) { console.log(error.message); }`,
 );
 
-/** 40,000 rows of many lengths: 1.3 MiB, more than two buffers. */
+/** 40,000 rows of many lengths: 1.1 MiB, more than two buffers. */
 const row = (i: number) =>
   `${i * 11},gpu${i % 3},${i % 5 ? 'read' : 'write'},0x${((i * 7919) % 2 ** 24).toString(16)},${1 + (i % 300)}\n`;
 const text = `time_ns,actor,op,addr,size\n${Array.from({ length: 40_000 }, (_, i) => row(i)).join('')}`;
