@@ -59,6 +59,8 @@ export class PipeReader implements Reader {
   readonly #own = Buffer.allocUnsafeSlow(PIPE_BYTES);
   #known: Buffer | null = null;
   #wanted: Buffer | null = null;
+  /** What came before anybody wanted it: a socket begins to read by itself. */
+  #early: Uint8Array | null = null;
   #resolve: ((bytes: number) => void) | null = null;
   #reject: ((error: Error) => void) | null = null;
   #failed: Error | null = null;
@@ -86,12 +88,23 @@ export class PipeReader implements Reader {
   }
 
   #take(bytes: number, from: Uint8Array): void {
-    const to = this.#wanted!;
+    const to = this.#wanted;
+    if (to === null) {
+      this.#early = from.slice(0, bytes);
+      return;
+    }
     if (from !== to) to.set(from.subarray(0, bytes));
+    this.#wanted = null;
     this.#resolve!(bytes);
   }
 
   read(buffer: Buffer, again: boolean): Promise<number> {
+    const early = this.#early;
+    if (early !== null) {
+      this.#early = null;
+      buffer.set(early);
+      return Promise.resolve(early.length);
+    }
     if (this.#ended) return Promise.resolve(0);
     if (this.#failed !== null) return Promise.reject(this.#failed);
     this.#wanted = buffer;

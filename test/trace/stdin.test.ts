@@ -1,5 +1,5 @@
 /** Standard input is what the shell makes it: a pipe that comes in pieces, a file, nothing. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compileTraceText } from '../../src/trace/index.ts';
+import { PipeReader } from '../../src/trace/readers.ts';
 import { snapshot } from './snapshot.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stdin-'));
@@ -113,4 +114,20 @@ describe('standard input', () => {
     closeSync(descriptor);
     expect(said(answer)).toMatch(/^<stdin>: .*directory/);
   });
+});
+
+it('a pipe keeps what comes before anybody asks', async () => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const writer = spawn('sh', ['-c', `printf abc > '${pipe}'`]);
+  const ended = new Promise((resolve) => writer.once('close', resolve));
+  const reader = new PipeReader(openSync(pipe, 'r'));
+  await ended;
+  await pause(50);
+  const buffer = Buffer.alloc(8);
+  expect(await reader.read(buffer, true)).toBe(3);
+  expect(buffer.toString('latin1', 0, 3)).toBe('abc');
+  expect(await reader.read(buffer, true)).toBe(0);
+  expect(await reader.read(buffer, true)).toBe(0);
+  await reader.close();
 });
