@@ -74,10 +74,13 @@ export class HitPath {
 
   private mixesBytes(chunk: TraceChunk, row: number): boolean {
     const { mmu } = this;
-    if (mmu.unitBytes === 0) mmu.expectBytes(chunk.bytes[row]);
+    const bytes = chunk.bytes[row];
+    // What a crowd of touches has is the better guess.
+    if (!mmu.summing && bytes !== mmu.unitBytes) mmu.expectBytes(bytes);
+    // Sums take memory: where it could not grow, the rows have to be brought in again.
+    mmu.memory.load(chunk, row);
     if (!mmu.memory.mixesBytes(mmu.unitBytes)) return false;
     mmu.sumBytes();
-    // Sums take memory: where it could not grow, the rows have to be brought in again.
     mmu.memory.load(chunk, row);
     if (mmu.stale) this.open(chunk.timeNs[row]);
     return true;

@@ -34,6 +34,8 @@ export class Mmu {
   private readonly lowSumBase: Int32Array;
   private readonly highSumBase: Int32Array;
   unitBytes = 0;
+  /** Are there sums? Until then the unit is a guess. */
+  summing = false;
   /** Where rows of actors that nobody counts may count: a row of the hit path does so without asking. */
   private spareCounts = -1;
   /** Touches that may pass before a counter can be due, of (actor, id) at `leftBase[actor] + (id >> 9)`; -1 = none armed yet. */
@@ -202,7 +204,10 @@ export class Mmu {
       memory.words[this.highBase[actor] + id]++;
       memory.words[CARRIED_AT] = 1;
     }
-    if (bytes !== this.unitBytes) this.addBeyond(actor, id, bytes - this.unitBytes);
+    if (bytes === this.unitBytes) return;
+    // A guess: that of the first touch needs no sum.
+    if (this.unitBytes === 0) this.unitBytes = bytes;
+    else this.addBeyond(actor, id, bytes - this.unitBytes);
   }
 
   private addBeyond(actor: number, id: number, bytes: number): void {
@@ -221,6 +226,7 @@ export class Mmu {
   }
 
   private sumBytesOf(actor: number): void {
+    this.summing = true;
     this.lowSumBase[actor] = this.memory.take(Math.ceil(this.ids / 2));
     this.highSumBase[actor] = this.memory.take(this.ids);
     this.stale = true;

@@ -141,6 +141,28 @@ test('touches and bytes of a page, whatever unit is expected', () => {
   );
 });
 
+test('sums for a wrong guess for which WebAssembly has no memory left, of rows that lie there', () => {
+  const mmu = new Mmu(2, false, 10, {} as AddressSpace, { kernel: 'auto', mostPages: 90 });
+  mmu.startCounting(1);
+  mmu.countTouch(1, 9, 100);
+  for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
+  const arena = mmu.memory.arena!;
+  expect(arena.take(7 * 2 ** 16)).toBeGreaterThan(0);
+  const chunk = {
+    rows: 25,
+    code: new Uint8Array(25).fill(3),
+    page: Int32Array.from({ length: 25 }, (_, i) => i % 10),
+    bytes: new Uint32Array(25).fill(64),
+    timeNs: new Float64Array(25).fill(5),
+  } as unknown as TraceChunk;
+  const here = inArena(chunk, arena);
+  while (arena.take(64) >= 0);
+  expect(new HitPath(mmu, 1, new Float64Array(2)).pass(here, 0)).toBe(25);
+  expect([mmu.memory.arena, mmu.unitBytes]).toEqual([null, 64]);
+  // Page 9: one touch of 100 bytes, two of 64.
+  expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 9)]).toEqual([3 * 64, 100 + 2 * 64]);
+});
+
 test('sums of bytes for which WebAssembly has no memory left, of rows that lie there', () => {
   const mmu = new Mmu(2, false, 10, {} as AddressSpace, { kernel: 'auto', mostPages: 90 });
   mmu.startCounting(1);
@@ -168,4 +190,34 @@ test('sums of bytes for which WebAssembly has no memory left, of rows that lie t
   // Pages 0..4 have three touches, the others two; touch 20 is of page 0.
   expect([mmu.touchesOf(1, 0), mmu.touchesOf(1, 4), mmu.touchesOf(1, 5)]).toEqual([3, 3, 2]);
   expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 4), mmu.bytesOf(1, 5)]).toEqual([228, 192, 128]);
+});
+
+test('no sums where every touch has as many bytes; the unit is that of the first crowd', () => {
+  for (const memory of MEMORIES) {
+    const mmu = new Mmu(2, false, 10, {} as AddressSpace, memory);
+    mmu.startCounting(1);
+    mmu.countTouch(1, 0, 64);
+    mmu.countTouch(1, 3, 64);
+    expect([mmu.summing, mmu.bytesOf(1, 0), mmu.bytesOf(1, 3)]).toEqual([false, 64, 64]);
+    for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
+    const crowd = (bytes: number) =>
+      ({
+        rows: 20,
+        code: new Uint8Array(20).fill(3),
+        page: Int32Array.from({ length: 20 }, (_, i) => i % 10),
+        bytes: new Uint32Array(20).fill(bytes),
+        timeNs: new Float64Array(20),
+      }) as unknown as TraceChunk;
+    const hits = new HitPath(mmu, 1, new Float64Array(2));
+    expect(hits.pass(crowd(64), 0)).toBe(20);
+    expect([mmu.summing, mmu.bytesOf(1, 0), mmu.bytesOf(1, 4)]).toEqual([false, 3 * 64, 2 * 64]);
+    // The guess was wrong: from now on 128 needs no sum, and what was counted before has one.
+    expect(hits.pass(crowd(128), 0)).toBe(20);
+    expect([mmu.summing, mmu.unitBytes]).toEqual([true, 128]);
+    expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 4)]).toEqual([3 * 64 + 2 * 128, 2 * 64 + 2 * 128]);
+    // Sums are there: the unit stays, and each of these touches is 64 below it.
+    expect(hits.pass(crowd(64), 0)).toBe(20);
+    expect(mmu.unitBytes).toBe(128);
+    expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 4)]).toEqual([5 * 64 + 2 * 128, 4 * 64 + 2 * 128]);
+  }
 });
