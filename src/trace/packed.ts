@@ -5,7 +5,7 @@
 
 import type { FinalColumns } from './kernel/columns.ts';
 import type { Narrow, Scanned } from './kernel/kernel.ts';
-import { KIND_CONTINUES, PACKED_BYTES, ROOM_ROWS } from './kernel/layout.ts';
+import { KIND_CONTINUES, ROOM_ROWS } from './kernel/layout.ts';
 import type { ReadMemory } from './kernel/memory.ts';
 
 /** number = base + (what is kept << shift), in so many bytes; 0 = all are `base`; 8 = doubles. */
@@ -25,10 +25,7 @@ export interface PackedChunk {
   /** Whether the first row goes on with the record of the chunk before. */
   readonly continues: boolean;
   readonly firstNs: number;
-  /** Where the columns lie, and from which byte on, in how many bytes. */
   readonly memory: SharedArrayBuffer;
-  readonly memoryAt: number;
-  readonly memoryBytes: number;
   readonly word: PackedColumn;
   readonly spot: PackedColumn;
   readonly kind: PackedColumn;
@@ -43,12 +40,9 @@ export class Packer {
   readonly #scanned: Scanned = { least: 0, greatest: 0, bits: 0 };
   #rows = 0;
   #used = 0;
-  /** Where columns are packed to. */
-  #to: Uint8Array;
 
   constructor(memory: ReadMemory) {
     this.#memory = memory;
-    this.#to = memory.packed;
   }
 
   /** The draft rows of the memory, from the first on. */
@@ -56,9 +50,6 @@ export class Packer {
     const { draft } = this.#memory;
     this.#rows = rows;
     this.#used = 0;
-    const room = this.#memory.roomToKeep(PACKED_BYTES);
-    const { packed } = this.#memory;
-    this.#to = room === null ? packed : new Uint8Array(room.buffer, room.at, PACKED_BYTES);
     const time = this.#packTimes();
     const { buffer, byteOffset } = draft.thread;
     const columns = {
@@ -68,16 +59,14 @@ export class Packer {
       bytes: this.#packColumn(draft.bytes),
       thread: withThread ? this.#packColumn(new Uint32Array(buffer, byteOffset, ROOM_ROWS)) : null,
     };
-    const memory = room?.buffer ?? new SharedArrayBuffer(this.#used);
-    if (room === null) new Uint8Array(memory).set(packed.subarray(0, this.#used));
-    else this.#memory.keep(this.#used);
+    const memory = new SharedArrayBuffer(this.#used);
+    new Uint8Array(memory).set(this.#memory.packed.subarray(0, this.#used));
     const continues = (draft.kind[0] & KIND_CONTINUES) !== 0;
-    const place = { memory, memoryAt: room?.at ?? 0, memoryBytes: this.#used };
-    return { rows, record, continues, firstNs: draft.timeNs[0], ...place, time, ...columns };
+    return { rows, record, continues, firstNs: draft.timeNs[0], memory, time, ...columns };
   }
 
   #packTimes(): PackedColumn {
-    const { draft, steps, columns } = this.#memory;
+    const { draft, steps, packed, columns } = this.#memory;
     const rows = this.#rows;
     if (columns.steps(draft.timeNs, rows, steps)) {
       // The first step is none: taken for the next one, the steps may all be the same.
@@ -86,13 +75,12 @@ export class Packer {
       return this.#packColumn(steps);
     }
     const at = this.#take(8);
-    this.#to.set(new Uint8Array(draft.timeNs.buffer, draft.timeNs.byteOffset, 8 * rows), at);
+    packed.set(new Uint8Array(draft.timeNs.buffer, draft.timeNs.byteOffset, 8 * rows), at);
     return { base: 0, shift: 0, bytesPerRow: 8, at };
   }
 
   #packColumn(column: Uint32Array): PackedColumn {
-    const { columns } = this.#memory;
-    const to = this.#to;
+    const { columns, packed } = this.#memory;
     const rows = this.#rows;
     columns.scan(column, rows, this.#scanned);
     const { least, greatest, bits } = this.#scanned;
@@ -101,7 +89,7 @@ export class Packer {
     const most = (greatest - least) >>> shift;
     const bytesPerRow = most < 2 ** 8 ? 1 : most < 2 ** 16 ? 2 : 4;
     const at = this.#take(bytesPerRow);
-    columns.narrow(column, rows, least, shift, narrowView(to.buffer, to.byteOffset + at, bytesPerRow, rows));
+    columns.narrow(column, rows, least, shift, narrowView(packed.buffer, packed.byteOffset + at, bytesPerRow, rows));
     return { base: least, shift, bytesPerRow, at };
   }
 
@@ -125,12 +113,8 @@ export function unpack(
   to: FinalColumns,
 ): void {
   const { rows, record, continues, firstNs, time } = chunk;
-  const { columns, draft, steps, finals } = memory;
-  let packed: Uint8Array = new Uint8Array(chunk.memory, chunk.memoryAt, chunk.memoryBytes);
-  if (!memory.holds(chunk.memory)) {
-    memory.packed.set(packed);
-    packed = memory.packed;
-  }
+  const { columns, draft, steps, packed, finals } = memory;
+  packed.set(new Uint8Array(chunk.memory));
   const widen = ({ base, shift, bytesPerRow, at }: PackedColumn, column: Uint32Array) => {
     if (bytesPerRow === 0) columns.fill(rows, base, column);
     else columns.widen(narrowView(packed.buffer, packed.byteOffset + at, bytesPerRow, rows), rows, base, shift, column);

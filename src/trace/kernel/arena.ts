@@ -8,8 +8,6 @@ export const WASM_PAGE_BYTES = 1 << 16;
 export const WASM_MAX_PAGES = 65_535;
 /** What is taken begins with a cache line. */
 export const ALIGN_BYTES = 64;
-/** It grows by 16 MiB: what nobody touches costs nothing, and each time costs some. */
-const STEP_PAGES = 256;
 
 /** What is used of the platform's WebAssembly; the types of Node 20 do not know it. */
 interface WasmMemory {
@@ -27,13 +25,9 @@ export class Arena {
   /** What modules import. */
   readonly memory: WasmMemory;
   #free: number;
-  #buffer: SharedArrayBuffer;
-  #bytes: number;
 
   private constructor(memory: WasmMemory, free: number) {
     this.memory = memory;
-    this.#buffer = memory.buffer;
-    this.#bytes = memory.buffer.byteLength;
     this.#free = free;
   }
 
@@ -49,32 +43,21 @@ export class Arena {
 
   /** Everything up to what was taken last, and maybe more. */
   get buffer(): SharedArrayBuffer {
-    return this.#buffer;
+    return this.memory.buffer;
   }
 
   /** Address of that many bytes, zero at first; -1 = there is no such address range to be had. */
   take(bytes: number): number {
-    const at = this.next(bytes);
-    if (at >= 0) this.#free = aligned(at + bytes);
-    return at;
-  }
-
-  /** What `take` would give, and gives if nobody comes between. */
-  next(bytes: number): number {
-    const missing = Math.ceil((aligned(this.#free + bytes) - this.#bytes) / WASM_PAGE_BYTES);
-    if (missing > 0 && !this.#grow(Math.max(missing, STEP_PAGES)) && !this.#grow(missing)) return -1;
-    return this.#free;
-  }
-
-  #grow(pages: number): boolean {
+    const at = this.#free;
+    const end = aligned(at + bytes);
+    const missing = Math.ceil((end - this.buffer.byteLength) / WASM_PAGE_BYTES);
     try {
-      this.memory.grow(pages);
+      if (missing > 0) this.memory.grow(missing);
     } catch {
-      return false;
+      return -1;
     }
-    this.#buffer = this.memory.buffer;
-    this.#bytes = this.#buffer.byteLength;
-    return true;
+    this.#free = end;
+    return at;
   }
 }
 

@@ -75,26 +75,6 @@ export class ReadMemory {
     return this.#arena;
   }
 
-  /** Buffers of this memory that packed rows lie in. */
-  readonly #kept = new WeakSet<ArrayBufferLike>();
-
-  /** Where as many bytes can be written that are to be kept, by the loops too; null = nowhere. */
-  roomToKeep(bytes: number): { readonly buffer: SharedArrayBuffer; readonly at: number } | null {
-    const at = this.#arena?.next(bytes) ?? -1;
-    return at < 0 ? null : { buffer: this.#arena!.buffer, at };
-  }
-
-  /** The first bytes of the room that was given last are kept. */
-  keep(bytes: number): void {
-    this.#kept.add(this.#arena!.buffer);
-    this.#arena!.take(bytes);
-  }
-
-  /** Can the loops work on what lies there? */
-  holds(buffer: ArrayBufferLike): boolean {
-    return this.#kept.has(buffer) && this.#arena !== null;
-  }
-
   /** `n` words, zero. */
   int32(n: number): Int32Array {
     const at = this.#take(4 * n);
