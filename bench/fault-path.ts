@@ -7,7 +7,7 @@ import { planRuns, runsOf } from '../src/replay/plan.ts';
 import type { CompiledTrace, TraceChunk } from '../src/trace/compiled.ts';
 import { type Benchmark, type Context, cpuSeconds, interleaved, launch, type Sample } from './harness.ts';
 import { column, judged, median, type Table } from './table.ts';
-import { BASE_ADDRESS, PAGE_BYTES, pagesOf, startTrace, touchChunks } from './traces.ts';
+import { BASE_ADDRESS, inArena, PAGE_BYTES, pagesOf, startTrace, touchChunks } from './traces.ts';
 
 export interface FaultingReplay {
   readonly model: string;
@@ -36,8 +36,8 @@ export const tasks = {
     const { model, set = [], pages, touches, repeats = 1, oversub, runs = 1, devices = 1, drops, collect } = asked;
     const after = drops ? [`cpu,invalidate,${BASE_ADDRESS},${pages * PAGE_BYTES},numa`] : [];
     const start = await startTrace({ pages, first: 'cpu,write', devices, after });
-    const chunks = touchChunks(pagesOf('random', pages, touches), start.records, devices, CHUNK_ROWS);
-    if (drops) chunks.push(lastRow(start));
+    const made = touchChunks(pagesOf('random', pages, touches), start.records, devices, CHUNK_ROWS);
+    if (drops) made.push(lastRow(start));
     const plan = await planRuns({ models: [model], set, platform: 'zero', oversub: [oversub] });
     let begin = process.cpuUsage();
     let beginMs = 0;
@@ -47,6 +47,7 @@ export const tasks = {
       records: start.records + touches * repeats,
       livePeakBytes: start.livePeakBytes.map((_, actor) => (actor === 0 ? 0 : pages * PAGE_BYTES)),
       *chunks(arena) {
+        const chunks = inArena(made, arena);
         yield* start.chunks(arena);
         // The engine is one chunk behind what it asks for.
         yield chunks[0];

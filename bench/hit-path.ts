@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { replay } from '../src/replay/engine.ts';
 import { planRuns, runsOf } from '../src/replay/plan.ts';
 import type { CompiledTrace, TraceChunk } from '../src/trace/compiled.ts';
-import type { Arena } from '../src/trace/kernel/arena.ts';
 import {
   type Benchmark,
   type Context,
@@ -21,6 +20,7 @@ import {
 import { column, judged, type Limit, median, ratios, type Table } from './table.ts';
 import {
   BASE_ADDRESS,
+  inArena,
   PAGE_BYTES,
   type Pattern,
   pagesOf,
@@ -72,7 +72,7 @@ export const tasks = {
     const trace: CompiledTrace = {
       ...start,
       *chunks(arena) {
-        const columns = chunks.map((chunk) => (arena === undefined ? chunk : moved(chunk, arena)));
+        const columns = inArena(chunks, arena);
         for (const chunk of columns) look(chunk);
         yield* start.chunks(arena);
         // The engine is one chunk behind what it asks for.
@@ -90,22 +90,6 @@ export const tasks = {
     return { cpuSeconds: seconds, nsPerTouch: (seconds / (touches * repeats)) * 1e9 };
   },
 };
-
-/** The columns that the loops walk lie where the reader of a trace puts them, in the memory of the pass. */
-function moved(chunk: TraceChunk, arena: Arena): TraceChunk {
-  const place = (bytes: number): [SharedArrayBuffer, number] => {
-    const at = arena.take(bytes);
-    return [arena.buffer, at];
-  };
-  const { rows } = chunk;
-  const code = new Uint8Array(...place(rows), rows);
-  const page = new Int32Array(...place(4 * rows), rows);
-  const bytes = new Uint32Array(...place(4 * rows), rows);
-  code.set(chunk.code);
-  page.set(chunk.page);
-  bytes.set(chunk.bytes);
-  return { ...chunk, code, page, bytes, arena };
-}
 
 /** Reads every page of memory of the columns: a virtual machine may take long over the first look at one. */
 function look({ code, page, timeNs, bytes }: TraceChunk): number {

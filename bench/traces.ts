@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type CompiledTrace, OP, type TraceChunk } from '../src/trace/compiled.ts';
 import { compileTraceText } from '../src/trace/index.ts';
+import type { Arena } from '../src/trace/kernel/arena.ts';
 
 export const PAGE_BYTES = 4096;
 export const BLOCK_BYTES = 2 ** 21;
@@ -92,6 +93,31 @@ export function touchChunks(order: Int32Array, firstRecord: number, devices = 1,
     });
   }
   return chunks;
+}
+
+/** The columns that loops of a pass walk lie where the reader of a trace puts them, in the memory of the pass. */
+export function inArena(chunks: readonly TraceChunk[], arena: Arena | undefined): readonly TraceChunk[] {
+  if (arena === undefined) return chunks;
+  return chunks.map((chunk) => {
+    const { rows } = chunk;
+    const place = (bytes: number): [ArrayBuffer, number] => {
+      const at = arena.take(bytes);
+      return [arena.buffer as unknown as ArrayBuffer, at];
+    };
+    const record = new Uint32Array(...place(4 * rows), rows);
+    const op = new Uint8Array(...place(rows), rows);
+    const code = new Uint8Array(...place(rows), rows);
+    const timeNs = new Float64Array(...place(8 * rows), rows);
+    const page = new Int32Array(...place(4 * rows), rows);
+    const bytes = new Uint32Array(...place(4 * rows), rows);
+    record.set(chunk.record);
+    op.set(chunk.op);
+    code.set(chunk.code);
+    timeNs.set(chunk.timeNs);
+    page.set(chunk.page);
+    bytes.set(chunk.bytes);
+    return { ...chunk, record, op, code, timeNs, page, bytes, arena };
+  });
 }
 
 export interface Start {

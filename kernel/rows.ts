@@ -6,16 +6,8 @@
  * traces, share one look at the table. The last rows, and four among which some row stops the loop, go one by one.
  */
 
-/** Behind what belongs to reading. */
-const START: usize = 80 << 16;
-const ROOM_ROWS: usize = 1 << 13;
-const CODES: usize = 256;
-/** Behind room for columns: a byte, two words. */
-const TABLE: usize = START + 9 * ROOM_ROWS;
-/** log2 of the bytes of an entry. */
-const ENTRY_SHIFT: usize = 5;
-const SEEN: usize = TABLE + (CODES << ENTRY_SHIFT);
-const CARRIED: usize = SEEN + 4;
+import { addBeyond, at, countIn, ENTRY_SHIFT, SEEN, TABLE } from './counting';
+
 /** Where the parts of an entry are. */
 const WORD: usize = TABLE;
 const LOW: usize = TABLE + 8;
@@ -27,12 +19,6 @@ const LEFT: usize = TABLE + 24;
 const GROUP_SHIFT: i32 = 9;
 /** Rows that are counted down before they are looked at: few, so that their columns stay in the nearest cache. */
 const TURN_ROWS: i32 = 1 << 12;
-
-/** Address of a word. */
-@inline
-function at(word: i32): usize {
-  return (<usize>(<u32>word)) << 2;
-}
 
 /** Entry of the row whose dispatch byte is at this address, and of the three after it: offsets have to be constants. */
 @inline
@@ -102,19 +88,6 @@ export function settledRows(allLanes: i32, code: usize, page: usize, from: i32, 
   }
   store<i32>(SEEN, <i32>(seen >> 32));
   return <i32>(c - code);
-}
-
-function carry(high: usize, id: i32): void {
-  store<i32>(high + at(id), load<i32>(high + at(id)) + 1);
-  store<i32>(CARRIED, 1);
-}
-
-/** Counts one touch of a page; a low count that has run over begins at 0 again. */
-@inline
-function countIn(low: usize, high: usize, id: i32): void {
-  const counts = <i32>load<u8>(low + <usize>id) + 1;
-  store<u8>(low + <usize>id, counts);
-  if (counts == 256) carry(high, id);
 }
 
 @inline
@@ -277,13 +250,6 @@ export function countBytes(unit: i32, code: usize, page: usize, bytes: usize, fr
     const own = entry(code + row);
     const first = load<i32>(own, SUM_LOW);
     if (first < 0) continue;
-    const id = load<i32>(page + at(row));
-    const low = at(first) + ((<usize>id) << 1);
-    const sum = <i32>load<i16>(low) + beyond;
-    store<i16>(low, sum);
-    const carry = (sum - <i32>(<i16>sum)) >> 16;
-    if (carry == 0) continue;
-    const high = at(load<i32>(own, SUM_HIGH) + id);
-    store<i32>(high, load<i32>(high) + carry);
+    addBeyond(at(first), at(load<i32>(own, SUM_HIGH)), load<i32>(page + at(row)), beyond);
   }
 }

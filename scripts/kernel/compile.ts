@@ -9,14 +9,16 @@ const SHARED = ['--sharedMemory', '--maximumMemory', '65535', '--enable', 'threa
 export interface Kernel {
   /** For the head of the module. */
   readonly title: string;
-  /** In `kernel`. */
+  /** In `kernel`: those whose exports are the module's, and what they import. */
   readonly sources: readonly string[];
+  readonly parts?: readonly string[];
   readonly module: URL;
 }
 
 export const HIT_PATH: Kernel = {
   title: 'the hit path',
-  sources: ['rows.ts'],
+  sources: ['rows.ts', 'faults.ts'],
+  parts: ['counting.ts'],
   module: new URL('../../src/replay/kernel/wasm.ts', import.meta.url),
 };
 
@@ -27,9 +29,9 @@ export const READING: Kernel = {
 };
 
 /** Throws with the compiler's messages when a source does not compile. */
-export async function kernelModule({ title, sources }: Kernel): Promise<string> {
+export async function kernelModule({ title, sources, parts = [] }: Kernel): Promise<string> {
   const texts = new Map(
-    sources.map((name) => [name, readFileSync(new URL(`../../kernel/${name}`, import.meta.url), 'utf8')]),
+    [...sources, ...parts].map((name) => [name, readFileSync(new URL(`../../kernel/${name}`, import.meta.url), 'utf8')]),
   );
   let wasm: Uint8Array | undefined;
   const { error, stderr } = await asc.main([...sources, ...OPTIONS, ...SHARED, '--outFile', 'out.wasm'], {

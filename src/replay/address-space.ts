@@ -4,6 +4,7 @@
  */
 import type { Allocation, CompiledTrace } from '../trace/compiled.ts';
 import { BlockTable } from './block-table.ts';
+import type { PassMemory } from './kernel/memory.ts';
 import { BLOCK_PAGES, MASK_WORDS, pageInBlock, popcount32 } from './mask.ts';
 import type { Vma } from './model.ts';
 
@@ -35,11 +36,15 @@ export class AddressSpace {
   private readonly beginning = new Map<number, number[]>();
   private readonly ending = new Map<number, number[]>();
 
-  constructor(private readonly trace: CompiledTrace) {
+  constructor(
+    private readonly trace: CompiledTrace,
+    private readonly memory: PassMemory,
+  ) {
     this.slots = trace.slots;
-    this.ofPage = new Int32Array(2 * trace.pageIds);
+    const ids = 2 * trace.pageIds;
+    this.ofPage = new Int32Array(...memory.roomFor(4 * ids), ids);
     const room = Math.max(trace.slots, 16);
-    this.slotBlock = new Float64Array(room).fill(-1);
+    this.slotBlock = new Float64Array(...memory.roomFor(8 * room), room).fill(-1);
     this.slotFirstId = new Int32Array(room);
     this.slotTouched = new Int32Array(room * MASK_WORDS);
     this.slotRank = new Uint16Array(room * MASK_WORDS);
@@ -243,7 +248,7 @@ export class AddressSpace {
       to.set(from);
       return to;
     };
-    this.slotBlock = grown(new Float64Array(room).fill(-1), this.slotBlock);
+    this.slotBlock = grown(new Float64Array(...this.memory.roomFor(8 * room), room).fill(-1), this.slotBlock);
     this.slotFirstId = grown(new Int32Array(room), this.slotFirstId);
     this.slotTouched = grown(new Int32Array(room * MASK_WORDS), this.slotTouched);
     this.slotRank = grown(new Uint16Array(room * MASK_WORDS), this.slotRank);

@@ -10,6 +10,7 @@ import type { Access } from './faults.ts';
 import { HitPath } from './hit-path.ts';
 import { checkNobodyWaits, checkSlots } from './invariants.ts';
 import { GROUP_SHIFT } from './kernel/layout.ts';
+import { PassMemory } from './kernel/memory.ts';
 import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
 import { LaneRun, type PassState } from './lane-run.ts';
 import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
@@ -57,8 +58,9 @@ class Pass {
   ) {
     const actors = trace.actors.length;
     const asksAtomics = specs.some((spec) => spec.model.atomics === true);
-    this.space = new AddressSpace(trace);
-    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space, options.memory);
+    const memory = new PassMemory(options.memory);
+    this.space = new AddressSpace(trace, memory);
+    this.mmu = new Mmu(actors, asksAtomics && trace.hasAtomics, trace.pageIds, this.space, memory);
     this.lastTimeNs = new Float64Array(actors).fill(Number.NEGATIVE_INFINITY);
     this.state = {
       actors: trace.actors,

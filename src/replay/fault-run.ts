@@ -7,6 +7,7 @@
  */
 import { CONTINUES, type TraceChunk } from '../trace/compiled.ts';
 import { PLACE_BITS } from './address-space.ts';
+import type { FaultFrame } from './fault-frame.ts';
 import type { Machine } from './machine.ts';
 import { BLOCK_PAGES, MASK_WORDS } from './mask.ts';
 import { KINDS, type Mmu } from './mmu.ts';
@@ -16,7 +17,9 @@ export class FaultRun {
   constructor(
     private readonly machine: Machine,
     private readonly mmu: Mmu,
+    /** By actor, as the frames. */
     private readonly pending: readonly WaitingTouches[],
+    private readonly frames: readonly FaultFrame[],
     /** Trace time of the last record of each actor. */
     private readonly lastTimeNs: Float64Array,
     private readonly laneBit: number,
@@ -24,12 +27,24 @@ export class FaultRun {
 
   /** Takes rows from `from` on, whose actor is `actor`; gives the first one that it does not take. */
   take(chunk: TraceChunk, from: number, actor: number, allLanes: number): number {
-    const { machine, mmu, laneBit } = this;
     const queue = this.pending[actor];
     // The last row's record may go on in the next chunk.
     const end = chunk.rows - 1;
-    const room = Math.min(machine.inFlight - 1, queue.page.length) - queue.count;
-    if (queue.count === 0 || room <= 0 || mmu.watches(actor)) return from;
+    const most = Math.min(this.machine.inFlight - 1, queue.page.length);
+    if (queue.count === 0 || queue.count >= most || from >= end || this.mmu.watches(actor)) return from;
+    const frame = this.frames[actor];
+    const row = frame.canRaise(chunk)
+      ? frame.raise(chunk, from, end, most, allLanes)
+      : this.raise(chunk, from, end, actor, most, allLanes);
+    // The clock takes these records in when it is looked at next, as it does with touches that hit.
+    if (row > from) this.lastTimeNs[actor] = chunk.timeNs[row - 1];
+    return row;
+  }
+
+  /** What `raiseRows` of `kernel/faults.ts` is held to, and what takes its place where it cannot be had. */
+  private raise(chunk: TraceChunk, from: number, end: number, actor: number, most: number, allLanes: number): number {
+    const { machine, mmu, laneBit } = this;
+    const queue = this.pending[actor];
 
     const { code, op, page, timeNs, record } = chunk;
     let { words } = mmu.memory;
@@ -40,8 +55,7 @@ export class FaultRun {
     const firstCode = actor * KINDS;
     const dueNs = mmu.dueNs[actor];
     const delayNs = machine.delayNs[actor];
-    const firstWait = queue.count;
-    let count = firstWait;
+    let { count } = queue;
     let row = from;
     for (; row < end; row++) {
       const access = code[row] - firstCode;
@@ -50,7 +64,7 @@ export class FaultRun {
       const settled = words[mmu.baseOf(actor, access) + id];
       if (settled !== allLanes) {
         if ((settled | laneBit) !== allLanes || (ofPage[2 * id + 1] & laneBit) !== 0) break;
-        if (count - firstWait === room || (op[row + 1] & CONTINUES) !== 0) break;
+        if (count === most || (op[row + 1] & CONTINUES) !== 0) break;
         const place = ofPage[2 * id];
         const inBlock = place & (BLOCK_PAGES - 1);
         const word = (place >>> PLACE_BITS) * MASK_WORDS + (inBlock >> 5);
@@ -78,8 +92,6 @@ export class FaultRun {
       // Counting bytes of another size may have made the memory grow.
       words = mmu.memory.words;
     }
-    // The clock takes these records in when it is looked at next, as it does with touches that hit.
-    if (row > from) this.lastTimeNs[actor] = timeNs[row - 1];
     queue.count = count;
     return row;
   }

@@ -7,6 +7,10 @@ export type Access = (typeof ACCESS)[keyof typeof ACCESS];
 export const OUTCOME = { pending: 0, served: 1, duplicate: 2, stale: 3, deferred: 4, failed: 5 } as const;
 export type Outcome = (typeof OUTCOME)[keyof typeof OUTCOME];
 
+/** Buffer and offset of so many bytes, zero at first. */
+export type RoomFor = (bytes: number) => [buffer: ArrayBuffer, offset: number];
+const ORDINARY: RoomFor = (bytes) => [new ArrayBuffer(bytes), 0];
+
 /**
  * Entries 0..count-1 in the order in which they were raised; columns are valid up to `count`. A waiting touch of a page
  * that is already pending is an entry of its own. The model marks every entry that it fetches with exactly one
@@ -35,16 +39,20 @@ export class FaultBuffer {
   firstMarked = 0;
   lastMarked = -1;
 
-  constructor(capacity = 256) {
-    this.page = new Float64Array(capacity);
-    this.access = new Uint8Array(capacity);
-    this.record = new Float64Array(capacity);
-    this.firstPage = new Float64Array(capacity);
-    this.lastPage = new Float64Array(capacity);
-    this.timeNs = new Float64Array(capacity);
-    this.thread = new Int32Array(capacity);
-    this.outcome = new Uint8Array(capacity);
-    this.wakeNs = new Float64Array(capacity);
+  constructor(
+    capacity = 256,
+    /** Where columns are made. */
+    protected readonly roomFor: RoomFor = ORDINARY,
+  ) {
+    this.page = new Float64Array(...roomFor(8 * capacity), capacity);
+    this.access = new Uint8Array(...roomFor(capacity), capacity);
+    this.record = new Float64Array(...roomFor(8 * capacity), capacity);
+    this.firstPage = new Float64Array(...roomFor(8 * capacity), capacity);
+    this.lastPage = new Float64Array(...roomFor(8 * capacity), capacity);
+    this.timeNs = new Float64Array(...roomFor(8 * capacity), capacity);
+    this.thread = new Int32Array(...roomFor(4 * capacity), capacity);
+    this.outcome = new Uint8Array(...roomFor(capacity), capacity);
+    this.wakeNs = new Float64Array(...roomFor(8 * capacity), capacity);
   }
 
   private mark(i: number, outcome: Outcome): void {

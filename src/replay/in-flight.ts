@@ -2,6 +2,7 @@
  * Faults in flight of one run: touches that wait on their device, their hand-over to the model, those that the model put
  * off, and wake-ups. docs/replay.md has the rules by the names used here.
  */
+import { FaultFrame } from './fault-frame.ts';
 import { FailedRecords } from './failed-records.ts';
 import { InvariantError, type Stop } from './lane.ts';
 import type { Machine } from './machine.ts';
@@ -29,6 +30,7 @@ export class InFlight {
   /** By actor index. */
   readonly pending: WaitingTouches[];
   readonly deferred: WaitingTouches[];
+  readonly frames: FaultFrame[];
   /** Clock at the end of each device's last hand-over. */
   private readonly leftNs: Float64Array;
   private batches = 0;
@@ -48,11 +50,12 @@ export class InFlight {
     /** Called after every call of the model. */
     private readonly afterCall: (record: number) => void,
   ) {
-    this.pending = machine.actors.map(() => new WaitingTouches());
+    this.pending = machine.actors.map(() => new WaitingTouches((bytes) => mmu.memory.roomFor(bytes)));
+    this.frames = this.pending.map((queue, device) => new FaultFrame(machine, mmu, queue, device, laneBit));
     this.deferred = machine.actors.map(() => new WaitingTouches());
     this.failedRecords = new FailedRecords([...this.pending, ...this.deferred]);
     const fail = (record: number) => this.failRecord(record);
-    this.retries = new Retries(machine, mmu, touches, this.pending, this.deferred, fail, laneBit);
+    this.retries = new Retries(machine, mmu, touches, this.pending, this.deferred, this.frames, fail, laneBit);
     this.leftNs = new Float64Array(machine.actors.length);
   }
 

@@ -54,7 +54,8 @@ export class LaneRun {
       this.afterCall(record);
     });
     this.seenNs = new Float64Array(actors.length).fill(Number.NEGATIVE_INFINITY);
-    this.faultRun = new FaultRun(this.machine, mmu, this.inFlight.pending, pass.lastTimeNs, laneBit);
+    const { pending, frames } = this.inFlight;
+    this.faultRun = new FaultRun(this.machine, mmu, pending, frames, pass.lastTimeNs, laneBit);
   }
 
   private afterCall(record: number): void {

@@ -5,14 +5,13 @@
  */
 import type { AddressSpace } from './address-space.ts';
 import { CARRIED_AT, GROUP_SHIFT, HIGH_COUNT, HIGH_SUM } from './kernel/layout.ts';
-import { type MemoryOptions, PassMemory } from './kernel/memory.ts';
+import type { PassMemory } from './kernel/memory.ts';
 import { MASK_WORDS, type PageMask, popcount32 } from './mask.ts';
 
 /** Read, write, atomic. */
 export const KINDS = 3;
 
 export class Mmu {
-  readonly memory: PassMemory;
   /** By actor: trace time from which a record needs attention before it is issued (see `Pass`). */
   readonly dueNs: Float64Array;
   /** Something that the hit path has a copy of changed: due times, counting, watching. */
@@ -49,9 +48,8 @@ export class Mmu {
     readonly tellsAtomics: boolean,
     private readonly ids: number,
     private readonly space: AddressSpace,
-    options?: MemoryOptions,
+    readonly memory: PassMemory,
   ) {
-    this.memory = new PassMemory(options);
     const own = tellsAtomics ? KINDS : KINDS - 1;
     this.own = own;
     this.base = new Int32Array(actors * KINDS);
@@ -59,7 +57,7 @@ export class Mmu {
     this.highBase = new Int32Array(actors).fill(-1);
     this.lowSumBase = new Int32Array(actors).fill(-1);
     this.highSumBase = new Int32Array(actors).fill(-1);
-    const first = this.memory.take(actors * own * ids);
+    const first = memory.take(actors * own * ids);
     for (let a = 0; a < actors; a++) {
       for (let kind = 0; kind < KINDS; kind++) {
         this.base[a * KINDS + kind] = first + (a * own + Math.min(kind, own - 1)) * ids;
@@ -329,10 +327,20 @@ export class Mmu {
     if (words[word] > 0) words[word]--;
   }
 
-  // --- for the hit path --------------------------------------------------------------------------------------------
+  // --- for loops in WebAssembly --------------------------------------------------------------------------------------------
   /** Where the word of id 0 is. */
   baseOf(actor: number, access: number): number {
     return this.base[actor * KINDS + access];
+  }
+
+  /** Words from one actor's to the next one's. */
+  get actorStride(): number {
+    return this.own * this.ids;
+  }
+
+  /** Words from one kind's to the next one's; the last one of its own has those of all after it. */
+  get kindStride(): number {
+    return this.ids;
   }
 
   lowBaseOf(actor: number): number {

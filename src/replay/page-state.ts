@@ -57,13 +57,9 @@ export class PageState {
     this.residentPages = new Float64Array(locations);
     this.peakResidentPages = new Float64Array(locations);
     this.room = space.slotCapacity;
-    for (const kind of this.kinds()) {
-      for (let l = 0; l < locations; l++) kind.push(new Int32Array(this.room * MASK_WORDS));
-    }
-    for (let l = 0; l < locations; l++) {
-      this.counterLeft.push(new Int32Array(this.room));
-      this.counterBase.push(new Float64Array(this.room));
-    }
+    for (const kind of this.kinds()) this.makeRoom(kind, this.room * MASK_WORDS);
+    this.makeRoom(this.counterLeft, this.room);
+    for (let l = 0; l < locations; l++) this.counterBase.push(new Float64Array(this.room));
   }
 
   private kinds(): Int32Array[][] {
@@ -345,12 +341,22 @@ export class PageState {
 
   private grow(): void {
     this.room = this.space.slotCapacity;
-    for (const kind of this.kinds()) {
-      for (let l = 0; l < kind.length; l++) kind[l] = grown(kind[l], this.room * MASK_WORDS);
-    }
+    for (const kind of this.kinds()) this.makeRoom(kind, this.room * MASK_WORDS);
+    this.makeRoom(this.counterLeft, this.room);
     for (let l = 0; l < this.locations; l++) {
-      this.counterLeft[l] = grown(this.counterLeft[l], this.room);
-      this.counterBase[l] = grown(this.counterBase[l], this.room);
+      const before = this.counterBase[l];
+      this.counterBase[l] = new Float64Array(this.room);
+      this.counterBase[l].set(before);
+    }
+  }
+
+  /** Arrays of so many words, one a location, that lie one after another; with what was in those before. */
+  private makeRoom(kind: Int32Array[], words: number): void {
+    const [buffer, offset] = this.mmu.memory.roomFor(4 * words * this.locations);
+    for (let l = 0; l < this.locations; l++) {
+      const array = new Int32Array(buffer, offset + 4 * words * l, words);
+      if (l < kind.length) array.set(kind[l]);
+      kind[l] = array;
     }
   }
 }
@@ -366,10 +372,4 @@ function put(words: Int32Array, slot: number, mask: PageMask, on: boolean, low =
     if (on) words[base + w] |= mask[w];
     else words[base + w] &= ~mask[w];
   }
-}
-
-function grown<T extends Int32Array | Float64Array>(from: T, length: number): T {
-  const to = new (from.constructor as new (length: number) => T)(length);
-  to.set(from);
-  return to;
 }

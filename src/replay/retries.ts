@@ -1,4 +1,5 @@
 /** What becomes of waiting touches after a call of the model: done, raised again, failed, or put off. */
+import type { FaultFrame } from './fault-frame.ts';
 import { OUTCOME } from './faults.ts';
 import type { Machine } from './machine.ts';
 import { M } from './metrics.ts';
@@ -24,12 +25,13 @@ export class Retries {
     /** By actor index. */
     private readonly pending: readonly WaitingTouches[],
     private readonly deferred: readonly WaitingTouches[],
+    frames: readonly FaultFrame[],
     /** Called with the record of an access that failed. */
     private readonly fail: (record: number) => void,
     private readonly laneBit: number,
   ) {
     this.waitingPages = new WaitingPages(machine.space, laneBit);
-    this.servedRun = new ServedRun(machine, mmu, this.waitingPages, laneBit);
+    this.servedRun = new ServedRun(machine, mmu, this.waitingPages, frames, laneBit);
   }
 
   isWaitedFor(id: number): boolean {

@@ -4,6 +4,7 @@
  * the touch takes the long way.
  */
 import { PLACE_BITS } from './address-space.ts';
+import type { FaultFrame } from './fault-frame.ts';
 import { ACCESS, OUTCOME } from './faults.ts';
 import type { Machine } from './machine.ts';
 import { BLOCK_PAGES, MASK_WORDS } from './mask.ts';
@@ -17,13 +18,30 @@ export class ServedRun {
     private readonly machine: Machine,
     private readonly mmu: Mmu,
     private readonly waitingPages: WaitingPages,
+    /** By actor. */
+    private readonly frames: readonly FaultFrame[],
     private readonly laneBit: number,
   ) {}
 
   /** Completes the touches of entries from..last; gives the first one that it does not take. */
   take(device: number, queue: WaitingTouches, from: number, last: number): number {
+    if (this.machine.costs !== null || !this.mmu.counts(device)) return from;
+    const frame = this.frames[device];
+    if (!frame.canComplete) return this.complete(device, queue, from, last);
+    const end = frame.complete(from, last, this.waitingPages.mayBeShared);
+    this.bookRemote(frame.remoteTouches, frame.remoteBytes);
+    return end;
+  }
+
+  private bookRemote(touches: number, bytes: number): void {
+    const { books } = this.machine;
+    books[M['remote.device.accesses']] += touches;
+    books[M['remote.device.bytes']] += bytes;
+  }
+
+  /** What `completeTouches` of `kernel/faults.ts` is held to, and what takes its place where it cannot be had. */
+  private complete(device: number, queue: WaitingTouches, from: number, last: number): number {
     const { machine, mmu, waitingPages, laneBit } = this;
-    if (machine.costs !== null || !mmu.counts(device)) return from;
     const { id: ids, access, bytes, outcome } = queue;
     const { words } = mmu.memory;
     const { ofPage } = machine.space;
@@ -66,8 +84,7 @@ export class ServedRun {
       if ((writable[word] & bit) !== 0) words[writes + id] |= laneBit;
       if (atomicsApart >= 0 && (atomics[word] & bit) !== 0) words[atomicsApart + id] |= laneBit;
     }
-    machine.books[M['remote.device.accesses']] += remoteTouches;
-    machine.books[M['remote.device.bytes']] += remoteBytes;
+    this.bookRemote(remoteTouches, remoteBytes);
     return i;
   }
 }

@@ -5,7 +5,7 @@ export class WaitingPages {
   /** By page id: touches that wait on it beside the first. */
   private readonly more = new Map<number, number>();
   /** The last five bits of an id that is in `more` have their bit set: most others are told from it without a look. */
-  private mayBeShared = 0;
+  mayBeShared = 0;
 
   constructor(
     private readonly space: AddressSpace,

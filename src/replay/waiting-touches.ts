@@ -1,5 +1,7 @@
 /** Touches that wait on one device in one run: the fault buffer that the model sees, and what the engine adds to it. */
-import { FaultBuffer, OUTCOME } from './faults.ts';
+import { FaultBuffer, OUTCOME, type RoomFor } from './faults.ts';
+
+const FIRST_ROOM = 64;
 
 export class WaitingTouches extends FaultBuffer {
   /** Page id, bytes of the touch, and whether the page had some mapping when the fault was raised. */
@@ -9,12 +11,12 @@ export class WaitingTouches extends FaultBuffer {
   /** Order number of the request, for deferred touches. */
   order: Float64Array;
 
-  constructor(capacity = 64) {
-    super(capacity);
-    this.id = new Int32Array(capacity);
-    this.bytes = new Uint32Array(capacity);
-    this.hadMapping = new Uint8Array(capacity);
-    this.order = new Float64Array(capacity);
+  constructor(roomFor?: RoomFor) {
+    super(FIRST_ROOM, roomFor);
+    this.id = new Int32Array(...this.roomFor(4 * FIRST_ROOM), FIRST_ROOM);
+    this.bytes = new Uint32Array(...this.roomFor(4 * FIRST_ROOM), FIRST_ROOM);
+    this.hadMapping = new Uint8Array(...this.roomFor(FIRST_ROOM), FIRST_ROOM);
+    this.order = new Float64Array(...this.roomFor(8 * FIRST_ROOM), FIRST_ROOM);
   }
 
   push(
@@ -126,20 +128,21 @@ export class WaitingTouches extends FaultBuffer {
   }
 
   private grow(): void {
+    const { roomFor } = this;
     const room = this.page.length * 2;
-    this.page = copied(new Float64Array(room), this.page);
-    this.access = copied(new Uint8Array(room), this.access);
-    this.record = copied(new Float64Array(room), this.record);
-    this.firstPage = copied(new Float64Array(room), this.firstPage);
-    this.lastPage = copied(new Float64Array(room), this.lastPage);
-    this.timeNs = copied(new Float64Array(room), this.timeNs);
-    this.thread = copied(new Int32Array(room), this.thread);
-    this.outcome = copied(new Uint8Array(room), this.outcome);
-    this.wakeNs = copied(new Float64Array(room), this.wakeNs);
-    this.id = copied(new Int32Array(room), this.id);
-    this.bytes = copied(new Uint32Array(room), this.bytes);
-    this.hadMapping = copied(new Uint8Array(room), this.hadMapping);
-    this.order = copied(new Float64Array(room), this.order);
+    this.page = copied(new Float64Array(...roomFor(8 * room), room), this.page);
+    this.access = copied(new Uint8Array(...roomFor(room), room), this.access);
+    this.record = copied(new Float64Array(...roomFor(8 * room), room), this.record);
+    this.firstPage = copied(new Float64Array(...roomFor(8 * room), room), this.firstPage);
+    this.lastPage = copied(new Float64Array(...roomFor(8 * room), room), this.lastPage);
+    this.timeNs = copied(new Float64Array(...roomFor(8 * room), room), this.timeNs);
+    this.thread = copied(new Int32Array(...roomFor(4 * room), room), this.thread);
+    this.outcome = copied(new Uint8Array(...roomFor(room), room), this.outcome);
+    this.wakeNs = copied(new Float64Array(...roomFor(8 * room), room), this.wakeNs);
+    this.id = copied(new Int32Array(...roomFor(4 * room), room), this.id);
+    this.bytes = copied(new Uint32Array(...roomFor(4 * room), room), this.bytes);
+    this.hadMapping = copied(new Uint8Array(...roomFor(room), room), this.hadMapping);
+    this.order = copied(new Float64Array(...roomFor(8 * room), room), this.order);
   }
 }
 

@@ -1,17 +1,25 @@
-/** Chunks whose columns lie where the hit path walks them. */
+/** Chunks whose columns lie where the loops of the pass walk them. */
 import type { TraceChunk } from '../../src/trace/compiled.ts';
 import type { Arena } from '../../src/trace/kernel/arena.ts';
+
+/** What those loops read of a row. */
+const COLUMNS = ['timeNs', 'page', 'bytes', 'record', 'code', 'op'] as const;
 
 /** The same chunk with these columns in the arena, none of them at the beginning of a cache line; as it is if there is no room. */
 export function inArena(chunk: TraceChunk, arena: Arena): TraceChunk {
   const { rows } = chunk;
-  const at = arena.take(9 * rows + 5) + 4;
-  if (at < 4) return chunk;
-  const page = new Int32Array(arena.buffer, at, rows);
-  const bytes = new Uint32Array(arena.buffer, at + 4 * rows, rows);
-  const code = new Uint8Array(arena.buffer, at + 8 * rows + 1, rows);
-  page.set(chunk.page.subarray(0, rows));
-  bytes.set(chunk.bytes.subarray(0, rows));
-  code.set(chunk.code.subarray(0, rows));
-  return { ...chunk, page, bytes, code, arena };
+  const there: Record<string, unknown> = {};
+  for (const name of COLUMNS) {
+    const column = chunk[name];
+    // A test of the loops over hits has no more than they look at.
+    if (column === undefined) continue;
+    const { BYTES_PER_ELEMENT } = column;
+    const at = arena.take(BYTES_PER_ELEMENT * (rows + 1));
+    if (at < 0) return chunk;
+    const Kind = column.constructor as new (buffer: SharedArrayBuffer, at: number, length: number) => typeof column;
+    const moved = new Kind(arena.buffer, at + BYTES_PER_ELEMENT, rows);
+    moved.set(column.subarray(0, rows));
+    there[name] = moved;
+  }
+  return { ...chunk, ...there, arena };
 }

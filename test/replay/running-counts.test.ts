@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import type { AddressSpace } from '../../src/replay/address-space.ts';
 import { ACCESS } from '../../src/replay/faults.ts';
 import { HitPath } from '../../src/replay/hit-path.ts';
-import type { MemoryOptions } from '../../src/replay/kernel/memory.ts';
+import { type MemoryOptions, PassMemory } from '../../src/replay/kernel/memory.ts';
 import { LaneRun } from '../../src/replay/lane-run.ts';
 import { Mmu } from '../../src/replay/mmu.ts';
 import { HOST, type ModelDefinition, RIGHTS } from '../../src/replay/model.ts';
@@ -120,7 +120,7 @@ test('touches and bytes of a page, whatever unit is expected', () => {
   );
   fc.assert(
     fc.property(expected, fc.constantFrom(...MEMORIES), (steps, memory) => {
-      const mmu = new Mmu(2, false, 3, {} as AddressSpace, memory);
+      const mmu = new Mmu(2, false, 3, {} as AddressSpace, new PassMemory(memory));
       mmu.startCounting(1);
       const touches = [0, 0, 0];
       const bytes = [0, 0, 0];
@@ -142,7 +142,7 @@ test('touches and bytes of a page, whatever unit is expected', () => {
 });
 
 test('sums for a wrong guess for which WebAssembly has no memory left, of rows that lie there', () => {
-  const mmu = new Mmu(2, false, 10, {} as AddressSpace, { kernel: 'auto', mostPages: 90 });
+  const mmu = new Mmu(2, false, 10, {} as AddressSpace, new PassMemory({ kernel: 'auto', mostPages: 90 }));
   mmu.startCounting(1);
   mmu.countTouch(1, 9, 100);
   for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
@@ -164,7 +164,7 @@ test('sums for a wrong guess for which WebAssembly has no memory left, of rows t
 });
 
 test('sums of bytes for which WebAssembly has no memory left, of rows that lie there', () => {
-  const mmu = new Mmu(2, false, 10, {} as AddressSpace, { kernel: 'auto', mostPages: 90 });
+  const mmu = new Mmu(2, false, 10, {} as AddressSpace, new PassMemory({ kernel: 'auto', mostPages: 90 }));
   mmu.startCounting(1);
   mmu.expectBytes(64);
   for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
@@ -194,7 +194,7 @@ test('sums of bytes for which WebAssembly has no memory left, of rows that lie t
 
 test('no sums where every touch has as many bytes; the unit is that of the first crowd', () => {
   for (const memory of MEMORIES) {
-    const mmu = new Mmu(2, false, 10, {} as AddressSpace, memory);
+    const mmu = new Mmu(2, false, 10, {} as AddressSpace, new PassMemory(memory));
     mmu.startCounting(1);
     mmu.countTouch(1, 0, 64);
     mmu.countTouch(1, 3, 64);

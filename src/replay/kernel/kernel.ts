@@ -18,3 +18,11 @@ export interface Kernel {
   /** Not 0 = some of the rows touch other than `unit` bytes. */
   unlikeRows(unit: number, bytes: number, from: number, to: number): number;
 }
+
+/** Loops over touches that fault, in WebAssembly only: `frame` is the address of a `FaultFrame`. */
+export interface FaultKernel {
+  /** Takes rows from..end-1 as `FaultRun` does; gives the first one that it does not take. There is a row at `end`. */
+  raiseRows(frame: number, from: number, end: number): number;
+  /** Takes faults from..last as `ServedRun` does; gives the first one that it does not take. */
+  completeTouches(frame: number, from: number, last: number): number;
+}

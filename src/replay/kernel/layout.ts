@@ -49,3 +49,69 @@ export const HIGH_SUM = 1 << 16;
 
 /** Access counters are watched by groups of 2^GROUP_SHIFT ids: about a block, but without a look at a table. */
 export const GROUP_SHIFT = 9;
+
+/**
+ * The frame of the faults of one device in one run (`fault-frame.ts`), in words from where it begins. Addresses are in
+ * bytes; columns of the chunk and of the pending faults begin with their entry 0.
+ */
+/** Doubles: trace time from which a record needs attention, delay of the device, touches and bytes found remote. */
+export const DUE = 0;
+export const DELAY = 2;
+export const REMOTE_TOUCHES = 4;
+export const REMOTE_BYTES = 6;
+/** Bits of every run, and of this one. */
+export const ALL_LANES = 8;
+export const LANE_BIT = 9;
+/** Columns of the chunk. */
+export const ROW_CODE = 10;
+export const ROW_OP = 11;
+export const ROW_PAGE = 12;
+export const ROW_TIME = 13;
+export const ROW_RECORD = 14;
+export const ROW_BYTES = 15;
+/** Words of the MMU: where the first actor's begin, words from one actor's to the next one's, from kind to kind; kinds. */
+export const MMU_WORDS = 16;
+export const MMU_ACTOR = 17;
+export const MMU_KIND = 18;
+export const MMU_KINDS = 19;
+/** As in the table: `COUNT_LOW` is -1 for a device whose touches are not counted. */
+export const COUNT_LOW = 20;
+export const COUNT_HIGH = 21;
+export const BYTES_LOW = 22;
+export const BYTES_HIGH = 23;
+/** Bytes of a touch that need no sum. */
+export const UNIT = 24;
+/** Of the address space: `ofPage`, `slotBlock`. */
+export const OF_PAGE = 25;
+export const SLOT_BLOCK = 26;
+/** Number of actors, and the device's. */
+export const ACTORS = 27;
+export const DEVICE = 28;
+/** State of pages: bytes from one actor's words to the next one's, then where words begin, of the first actor... */
+export const STATE_ACTOR = 29;
+export const READABLE = 30;
+export const RESIDENT = 31;
+/** ...and of the device. */
+export const WRITABLE = 32;
+export const ATOMICS = 33;
+export const SPECULATED = 34;
+export const REMOTE_SETTLED = 35;
+export const COUNTER_LEFT = 36;
+/** Pending faults, and how many there may be. */
+export const COUNT = 37;
+export const MOST = 38;
+/** Their columns. */
+export const FAULT_ID = 39;
+export const FAULT_PAGE = 40;
+export const FAULT_ACCESS = 41;
+export const FAULT_BYTES = 42;
+export const FAULT_RECORD = 43;
+export const FAULT_FIRST = 44;
+export const FAULT_LAST = 45;
+export const FAULT_TIME = 46;
+export const FAULT_THREAD = 47;
+export const FAULT_MAPPED = 48;
+export const FAULT_OUTCOME = 49;
+/** The last five bits of a page id that several touches may wait on have their bit set. */
+export const SHARED_IDS = 50;
+export const FRAME_WORDS = 64;

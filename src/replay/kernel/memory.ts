@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer';
 import type { TraceChunk } from '../../trace/compiled.ts';
 import { ALIGN_BYTES, Arena, WASM_PAGE_BYTES, wasm } from '../../trace/kernel/arena.ts';
-import type { Kernel } from './kernel.ts';
+import type { FaultKernel, Kernel } from './kernel.ts';
 import { BYTES_AT, CODE_AT, FREE_AT, PAGE_AT, ROOM_ROWS, START } from './layout.ts';
 import { plainKernel } from './plain.ts';
 import { WASM } from './wasm.ts';
@@ -28,10 +28,13 @@ export class PassMemory {
   arena: Arena | null = null;
   /** All that was given out, in words. Replaced when it grows: do not keep it over `take`. */
   words!: Int32Array;
-  /** The same memory in bytes and in half words. */
+  /** The same memory in bytes, half words and doubles. */
   bytes!: Uint8Array;
   halves!: Int16Array;
+  doubles!: Float64Array;
   kernel!: Kernel;
+  /** null = those who fault go through TypeScript. */
+  faults: FaultKernel | null = null;
   /** Rows `firstRow` to `endRow` of a chunk are brought in: columns from these addresses on. */
   firstRow = 0;
   endRow = 0;
@@ -47,7 +50,8 @@ export class PassMemory {
   constructor({ kernel, mostPages }: MemoryOptions = { kernel: 'auto' }) {
     if (kernel === 'auto') this.arena = Arena.make(FREE_BYTES, mostPages);
     this.look(this.arena === null ? new ArrayBuffer(FREE_BYTES) : this.arena.buffer);
-    this.kernel = this.arena === null ? this.plain() : wasmKernel(this.arena);
+    if (this.arena === null) this.kernel = this.plain();
+    else this.kernel = this.faults = wasmKernel(this.arena);
   }
 
   private plain(): Kernel {
@@ -58,6 +62,7 @@ export class PassMemory {
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.halves = new Int16Array(buffer);
+    this.doubles = new Float64Array(buffer);
   }
 
   /** Room for `n` more words, zero at first; gives the place of the first. */
@@ -67,6 +72,14 @@ export class PassMemory {
     // Others take from the arena as well: that it has grown does not show in what this one asked for.
     if (at + 4 * n > this.bytes.length) this.look(this.arena!.buffer);
     return at / 4;
+  }
+
+  /** Buffer and offset of that many bytes, zero at first, that stay where they are; loops over faults see them. */
+  roomFor(bytes: number): [buffer: ArrayBuffer, offset: number] {
+    const at = this.arena === null ? -1 : this.arena.take(bytes);
+    if (at >= 0) return [this.arena!.buffer as unknown as ArrayBuffer, at];
+    if (this.arena !== null) this.takeOrdinary(0);
+    return [new ArrayBuffer(bytes), 0];
   }
 
   private takeOrdinary(n: number): number {
@@ -83,6 +96,7 @@ export class PassMemory {
     this.look(new ArrayBuffer(Math.ceil(bytes / WASM_PAGE_BYTES) * WASM_PAGE_BYTES));
     this.bytes.set(before.subarray(START), START);
     this.kernel = this.plain();
+    this.faults = null;
     this.arena = null;
     this.loaded = null;
   }
@@ -121,7 +135,7 @@ export class PassMemory {
   }
 }
 
-function wasmKernel({ memory }: Arena): Kernel {
+function wasmKernel({ memory }: Arena): Kernel & FaultKernel {
   compiled ??= new wasm.Module(Buffer.from(WASM, 'base64'));
-  return new wasm.Instance(compiled, { env: { memory } }).exports as Kernel;
+  return new wasm.Instance(compiled, { env: { memory } }).exports as Kernel & FaultKernel;
 }
