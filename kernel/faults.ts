@@ -58,6 +58,13 @@ const FAULT_THREAD: usize = 188;
 const FAULT_MAPPED: usize = 192;
 const FAULT_OUTCOME: usize = 196;
 const SHARED_IDS: usize = 200;
+const FOUND_COUNT: usize = 204;
+const FETCHED: usize = 208;
+const FOUND: usize = 256;
+
+/** Rows that are looked at together, at first and at most: as many as there is room for from `FOUND` on. */
+const FIRST_ROWS: i32 = 8;
+const MOST_ROWS: i32 = 64;
 
 /** Of a waiting touch. */
 const READ: u32 = 0;
@@ -89,11 +96,84 @@ function stateWord(place: u32): usize {
   return <usize>(((place >>> PLACE_BITS) << 4) + ((place & (BLOCK_PAGES - 1)) >>> 5)) << 2;
 }
 
-/** Takes rows from..end-1; gives the first one that it does not take. The row at `end` exists. */
+/**
+ * Takes rows from..end-1; gives the first one that it does not take. The row at `end` exists.
+ *
+ * Some rows at a time are looked at in loops that ask little of a row each, so that many wait for memory at once and none
+ * for whether another one faults.
+ */
 export function raiseRows(frame: usize, from: i32, end: i32): i32 {
+  let row = from;
+  for (let some: i32 = FIRST_ROWS; row < end; some = min(2 * some, MOST_ROWS)) {
+    const window = min(row + some, end);
+    const looked = findFaults(frame, row, window);
+    fetchFound(frame);
+    const raised = raiseFound(frame, looked);
+    if (load<i32>(frame, COUNT_LOW) >= 0) countRows(frame, row, raised);
+    row = raised;
+    if (row < window) break;
+  }
+  return row;
+}
+
+/** Notes which of the rows from..end-1 fault; gives the first one that cannot be taken, whatever the others are. */
+function findFaults(frame: usize, from: i32, end: i32): i32 {
   const dueNs = load<f64>(frame, DUE);
-  const delayNs = load<f64>(frame, DELAY);
   const all = load<i32>(frame, ALL_LANES);
+  const laneBit = load<i32>(frame, LANE_BIT);
+  const codes = part(frame, ROW_CODE);
+  const pages = part(frame, ROW_PAGE);
+  const times = part(frame, ROW_TIME);
+  const touched = part(frame, ROW_BYTES);
+  const device = load<i32>(frame, DEVICE);
+  const firstCode = <u32>device * KINDS;
+  const kindStride = load<i32>(frame, MMU_KIND);
+  const lastKind = <u32>(load<i32>(frame, MMU_KINDS) - 1);
+  const words = at(load<i32>(frame, MMU_WORDS) + device * load<i32>(frame, MMU_ACTOR));
+  // Of a touch whose bytes are no matter, or may be summed up, any number will do.
+  const anyBytes = load<i32>(frame, COUNT_LOW) < 0 || load<i32>(frame, BYTES_LOW) >= 0;
+  const unit = load<i32>(frame, UNIT);
+  const room = load<i32>(frame, MOST) - load<i32>(frame, COUNT);
+  let found = frame + FOUND;
+  const full = found + at(room);
+  let row = from;
+  for (; row < end; row++) {
+    const access = <u32>load<u8>(codes + <usize>row) - firstCode;
+    if (access >= KINDS || load<f64>(double(times, row)) >= dueNs) break;
+    if (!anyBytes && load<i32>(word(touched, row)) != unit) break;
+    const settled = load<i32>(word(words, <i32>min(access, lastKind) * kindStride + load<i32>(word(pages, row))));
+    if ((settled | laneBit) != all) break;
+    if (settled != all && found == full) break;
+    store<i32>(found, row);
+    found += <usize>(settled != all) << 2;
+  }
+  store<i32>(frame, <i32>(found - frame - FOUND) >>> 2, FOUND_COUNT);
+  return row;
+}
+
+/** Looks at what `raiseFound` wants of the pages found: all of it is under way to the caches before any of it is used. */
+function fetchFound(frame: usize): void {
+  const pages = part(frame, ROW_PAGE);
+  const ofPage = part(frame, OF_PAGE);
+  const words = at(load<i32>(frame, MMU_WORDS));
+  const stride = at(load<i32>(frame, MMU_KIND));
+  const all = <usize>(load<i32>(frame, ACTORS) * load<i32>(frame, MMU_KINDS)) * stride;
+  const found = frame + FOUND;
+  const n = load<i32>(frame, FOUND_COUNT);
+  let sum: i32 = 0;
+  for (let k = 0; k < n; k++) {
+    const id = load<i32>(word(pages, load<i32>(word(found, k))));
+    sum += load<i32>(double(ofPage, id));
+    const its = word(words, id);
+    for (let to = its + all, at = its; at < to; at += stride) sum += load<i32>(at);
+  }
+  // A loop whose result nobody wants would be left out.
+  store<i32>(frame, sum, FETCHED);
+}
+
+/** Raises the faults found; gives the first of their rows that cannot be taken, or `end`. */
+function raiseFound(frame: usize, end: i32): i32 {
+  const delayNs = load<f64>(frame, DELAY);
   const laneBit = load<i32>(frame, LANE_BIT);
   const codes = part(frame, ROW_CODE);
   const ops = part(frame, ROW_OP);
@@ -107,22 +187,12 @@ export function raiseRows(frame: usize, from: i32, end: i32): i32 {
   const kindStride = load<i32>(frame, MMU_KIND);
   const kinds = load<i32>(frame, MMU_KINDS);
   const firstWords = load<i32>(frame, MMU_WORDS);
-  const words = at(firstWords + device * actorStride);
-  const lastKind = <u32>(kinds - 1);
-  const counts = load<i32>(frame, COUNT_LOW) >= 0;
-  const low = at(load<i32>(frame, COUNT_LOW));
-  const high = at(load<i32>(frame, COUNT_HIGH));
-  const sums = load<i32>(frame, BYTES_LOW) >= 0;
-  const sumLow = at(load<i32>(frame, BYTES_LOW));
-  const sumHigh = at(load<i32>(frame, BYTES_HIGH));
-  const unit = load<i32>(frame, UNIT);
   const ofPage = part(frame, OF_PAGE);
   const slotBlock = part(frame, SLOT_BLOCK);
   const actors = load<i32>(frame, ACTORS);
   const stateStride = part(frame, STATE_ACTOR);
   const readable = part(frame, READABLE);
   const mine = readable + <usize>device * stateStride;
-  const most = load<i32>(frame, MOST);
   const ids = part(frame, FAULT_ID);
   const faultPages = part(frame, FAULT_PAGE);
   const accesses = part(frame, FAULT_ACCESS);
@@ -133,53 +203,68 @@ export function raiseRows(frame: usize, from: i32, end: i32): i32 {
   const faultTimes = part(frame, FAULT_TIME);
   const threads = part(frame, FAULT_THREAD);
   const mapped = part(frame, FAULT_MAPPED);
-  let count = load<i32>(frame, COUNT);
-  let row = from;
-  for (; row < end; row++) {
-    const access = <u32>load<u8>(codes + <usize>row) - firstCode;
-    const timeNs = load<f64>(double(times, row));
-    if (access >= KINDS || timeNs >= dueNs) break;
+  const first = load<i32>(frame, COUNT);
+  const found = frame + FOUND;
+  const n = load<i32>(frame, FOUND_COUNT);
+  let k = 0;
+  let stopped = end;
+  for (; k < n; k++) {
+    const row = load<i32>(word(found, k));
     const id = load<i32>(word(pages, row));
-    const beyond = load<i32>(word(touched, row)) - unit;
-    if (counts && beyond != 0 && !sums) break;
-    const settled = load<i32>(word(words, <i32>min(access, lastKind) * kindStride + id));
-    if (settled != all) {
-      const page = double(ofPage, id);
-      if ((settled | laneBit) != all || (load<i32>(page, 4) & laneBit) != 0) break;
-      if (count == most || (<u32>load<u8>(ops + <usize>row, 1) & CONTINUES) != 0) break;
-      const place = load<u32>(page);
-      const state = stateWord(place);
-      const bit = 1 << (place & 31);
-      if ((load<i32>(mine + state) & bit) != 0) break;
-      for (let other = 0, there = readable + state, base = firstWords; other < actors; other++) {
-        if ((load<i32>(there) & bit) != 0) {
-          for (let kind = 0, its = word(at(base), id); kind < kinds; kind++, its += at(kindStride)) {
-            store<i32>(its, load<i32>(its) & ~laneBit);
-          }
-        }
-        there += stateStride;
-        base += actorStride;
-      }
-      store<i32>(page, load<i32>(page, 4) | laneBit, 4);
-      const faulted = load<f64>(double(slotBlock, <i32>(place >>> PLACE_BITS))) * BLOCK_PAGES + <f64>(place & (BLOCK_PAGES - 1));
-      store<i32>(word(ids, count), id);
-      store<f64>(double(faultPages, count), faulted);
-      store<u8>(accesses + <usize>count, access);
-      store<i32>(word(bytes, count), beyond + unit);
-      store<f64>(double(faultRecords, count), <f64>load<u32>(word(records, row)));
-      store<f64>(double(firstPages, count), faulted);
-      store<f64>(double(lastPages, count), faulted);
-      store<f64>(double(faultTimes, count), timeNs + delayNs);
-      store<i32>(word(threads, count), -1);
-      store<u8>(mapped + <usize>count, 0);
-      count++;
+    const page = double(ofPage, id);
+    const place = load<u32>(page);
+    const state = stateWord(place);
+    const bit = 1 << (place & 31);
+    const waits = load<i32>(page, 4);
+    if (
+      ((waits & laneBit) | (load<i32>(mine + state) & bit)) != 0 ||
+      (<u32>load<u8>(ops + <usize>row, 1) & CONTINUES) != 0
+    ) {
+      stopped = row;
+      break;
     }
-    if (!counts) continue;
+    for (let other = 0, there = readable + state, base = firstWords; other < actors; other++) {
+      if ((load<i32>(there) & bit) != 0) {
+        for (let kind = 0, its = word(at(base), id); kind < kinds; kind++, its += at(kindStride)) {
+          store<i32>(its, load<i32>(its) & ~laneBit);
+        }
+      }
+      there += stateStride;
+      base += actorStride;
+    }
+    store<i32>(page, waits | laneBit, 4);
+    const i = first + k;
+    const faulted = load<f64>(double(slotBlock, <i32>(place >>> PLACE_BITS))) * BLOCK_PAGES + <f64>(place & (BLOCK_PAGES - 1));
+    store<i32>(word(ids, i), id);
+    store<f64>(double(faultPages, i), faulted);
+    store<u8>(accesses + <usize>i, <u32>load<u8>(codes + <usize>row) - firstCode);
+    store<i32>(word(bytes, i), load<i32>(word(touched, row)));
+    store<f64>(double(faultRecords, i), <f64>load<u32>(word(records, row)));
+    store<f64>(double(firstPages, i), faulted);
+    store<f64>(double(lastPages, i), faulted);
+    store<f64>(double(faultTimes, i), load<f64>(double(times, row)) + delayNs);
+    store<i32>(word(threads, i), -1);
+    store<u8>(mapped + <usize>i, 0);
+  }
+  store<i32>(frame, first + k, COUNT);
+  return stopped;
+}
+
+/** Counts the touches of the rows from..end-1. */
+function countRows(frame: usize, from: i32, end: i32): void {
+  const pages = part(frame, ROW_PAGE);
+  const touched = part(frame, ROW_BYTES);
+  const low = at(load<i32>(frame, COUNT_LOW));
+  const high = at(load<i32>(frame, COUNT_HIGH));
+  const sumLow = at(load<i32>(frame, BYTES_LOW));
+  const sumHigh = at(load<i32>(frame, BYTES_HIGH));
+  const unit = load<i32>(frame, UNIT);
+  for (let row = from; row < end; row++) {
+    const id = load<i32>(word(pages, row));
     countIn(low, high, id);
+    const beyond = load<i32>(word(touched, row)) - unit;
     if (beyond != 0) addBeyond(sumLow, sumHigh, id, beyond);
   }
-  store<i32>(frame, count, COUNT);
-  return row;
 }
 
 /** Completes the touches of entries from..last; gives the first one that it does not take. The device's touches are counted. */

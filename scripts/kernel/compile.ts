@@ -31,7 +31,10 @@ export const READING: Kernel = {
 /** Throws with the compiler's messages when a source does not compile. */
 export async function kernelModule({ title, sources, parts = [] }: Kernel): Promise<string> {
   const texts = new Map(
-    [...sources, ...parts].map((name) => [name, readFileSync(new URL(`../../kernel/${name}`, import.meta.url), 'utf8')]),
+    [...sources, ...parts].map((name) => [
+      name,
+      readFileSync(new URL(`../../kernel/${name}`, import.meta.url), 'utf8'),
+    ]),
   );
   let wasm: Uint8Array | undefined;
   const { error, stderr } = await asc.main([...sources, ...OPTIONS, ...SHARED, '--outFile', 'out.wasm'], {

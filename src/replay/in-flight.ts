@@ -2,8 +2,9 @@
  * Faults in flight of one run: touches that wait on their device, their hand-over to the model, those that the model put
  * off, and wake-ups. docs/replay.md has the rules by the names used here.
  */
-import { FaultFrame } from './fault-frame.ts';
+
 import { FailedRecords } from './failed-records.ts';
+import { FaultFrame } from './fault-frame.ts';
 import { InvariantError, type Stop } from './lane.ts';
 import type { Machine } from './machine.ts';
 import { BLOCK_PAGES, releaseScratch, scratchMark } from './mask.ts';

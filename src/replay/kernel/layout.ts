@@ -114,4 +114,10 @@ export const FAULT_MAPPED = 48;
 export const FAULT_OUTCOME = 49;
 /** The last five bits of a page id that several touches may wait on have their bit set. */
 export const SHARED_IDS = 50;
-export const FRAME_WORDS = 64;
+/** Rows found to fault: how many, and which. */
+export const FOUND_COUNT = 51;
+/** Written by a loop that only looks. */
+export const FETCHED = 52;
+export const FOUND = 64;
+/** One entry is written beyond the last. */
+export const FRAME_WORDS = FOUND + 64 + 16;
