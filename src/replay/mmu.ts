@@ -249,7 +249,12 @@ export class Mmu {
   }
 
   bytesOf(actor: number, id: number): number {
-    const bytes = this.unitBytes * this.touchesOf(actor, id);
+    return this.bytesOfTouches(actor, id, this.touchesOf(actor, id));
+  }
+
+  /** `bytesOf`, where `touchesOf` is known. */
+  bytesOfTouches(actor: number, id: number, touches: number): number {
+    const bytes = this.unitBytes * touches;
     if (this.lowSumBase[actor] < 0) return bytes;
     const { halves, words } = this.memory;
     return bytes + halves[2 * this.lowSumBase[actor] + id] + HIGH_SUM * words[this.highSumBase[actor] + id];

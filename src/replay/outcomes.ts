@@ -9,6 +9,8 @@ import type { WaitingTouches } from './waiting-touches.ts';
 export function bookOutcomes(machine: Machine, device: number, queue: WaitingTouches): number {
   const { books, events } = machine;
   let fetched = 0;
+  let faults = 0;
+  let ofPermission = 0;
   for (let i = queue.firstMarked; i <= queue.lastMarked; i++) {
     const outcome = queue.outcome[i];
     if (outcome === OUTCOME.pending) continue;
@@ -17,8 +19,8 @@ export function bookOutcomes(machine: Machine, device: number, queue: WaitingTou
     else if (outcome === OUTCOME.stale) books[M['faults.stale']]++;
     else if (outcome === OUTCOME.deferred) books[M['faults.deferred']]++;
     else {
-      books[M['faults.device']]++;
-      if (queue.hadMapping[i] !== 0) books[M['faults.permission']]++;
+      faults++;
+      ofPermission += queue.hadMapping[i];
       if (events.on) {
         const { clockNs } = machine;
         const record = queue.record[i];
@@ -30,6 +32,8 @@ export function bookOutcomes(machine: Machine, device: number, queue: WaitingTou
       }
     }
   }
+  books[M['faults.device']] += faults;
+  books[M['faults.permission']] += ofPermission;
   books[M['faults.deviceRaw']] += fetched;
   if (events.on) {
     for (let i = queue.firstMarked; i <= queue.lastMarked; i++) {

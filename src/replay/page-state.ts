@@ -231,9 +231,11 @@ export class PageState {
       const first = slotFirstId[slot] + slotRank[word];
       for (let rest = bits; rest !== 0; rest &= rest - 1) {
         const id = first + popcount32(slotTouched[word] & ((rest & -rest) - 1));
-        touches += mmu.touchesOf(actor, id);
-        bytes += mmu.bytesOf(actor, id);
-        if (costs !== null) costs.remote(this.space.pageOf(id), mmu.bytesOf(actor, id));
+        const touchesOfPage = mmu.touchesOf(actor, id);
+        const bytesOfPage = mmu.bytesOfTouches(actor, id, touchesOfPage);
+        touches += touchesOfPage;
+        bytes += bytesOfPage;
+        if (costs !== null) costs.remote(this.space.pageOf(id), bytesOfPage);
       }
     }
     books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] += touches;

@@ -23,22 +23,36 @@ export class FaultOrder {
     if (count > this.#order.length) this.#grow(count);
     const order = this.#order;
     const low = this.#low;
-    const high = this.#high;
     let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < count; i++) if (page[i] < least) least = page[i];
-    let lowBits = 0;
-    let highBits = 0;
+    let greatest = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < count; i++) {
+      if (page[i] < least) least = page[i];
+      if (page[i] > greatest) greatest = page[i];
+    }
+    const most = (greatest - least) * 4 + 3;
+    if (most < PART) {
+      for (let i = 0; i < count; i++) {
+        low[i] = ((page[i] - least) << 2) + 3 - access[i];
+        order[i] = i;
+      }
+      this.#passes(low, most, count);
+      return this.#order;
+    }
+    const high = this.#high;
     for (let i = 0; i < count; i++) {
       const rank = (page[i] - least) * 4 + 3 - access[i];
       high[i] = rank / PART;
       low[i] = rank - high[i] * PART;
-      lowBits |= low[i];
-      highBits |= high[i];
       order[i] = i;
     }
-    for (let shift = 0; lowBits >>> shift !== 0; shift += DIGIT_BITS) this.#pass(low, shift, count);
-    for (let shift = 0; highBits >>> shift !== 0; shift += DIGIT_BITS) this.#pass(high, shift, count);
+    this.#passes(low, PART - 1, count);
+    this.#passes(high, Math.floor(most / PART), count);
     return this.#order;
+  }
+
+  /** Orders the entries by ranks of at most `most`, and those with the same one as they were. */
+  #passes(ranks: Int32Array, most: number, count: number): void {
+    for (let shift = 0; most >>> shift !== 0; shift += DIGIT_BITS) this.#pass(ranks, shift, count);
   }
 
   /** Orders the entries by one digit, and those with the same one as they were. */

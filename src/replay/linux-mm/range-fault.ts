@@ -97,7 +97,7 @@ function firstUnsatisfied(mm: LinuxMmState, request: RangeFaultRequest, firstPag
 
 function entriesIn(mm: LinuxMmState, request: RangeFaultRequest): number {
   const { firstPage, lastPage } = request;
-  if (mm.huge.size === 0) return lastPage - firstPage + 1;
+  if (firstPage === lastPage || mm.huge.size === 0) return lastPage - firstPage + 1;
   let entries = 0;
   for (let page = firstPage; page <= lastPage; ) {
     const end = endInBlock(page, lastPage);
