@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { compileLater } from '../src/cli/compile-later.ts';
 import { compileTraceFile } from '../src/trace/index.ts';
 import {
   type Benchmark,
@@ -32,6 +33,7 @@ export const tasks = {
   },
 
   async read(path: string): Promise<Sample> {
+    compileLater('reading');
     const { records } = await compileTraceFile(path);
     return { ...spent(), records };
   },

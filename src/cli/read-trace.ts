@@ -1,5 +1,6 @@
 import { cacheSettings, type Origin, withTraceFile } from '../trace/cache/index.ts';
 import type { CompiledTrace } from '../trace/compiled.ts';
+import { compileLater } from './compile-later.ts';
 import type { Io } from './io.ts';
 import { startProgress } from './progress.ts';
 import { warn } from './warn.ts';
@@ -28,6 +29,7 @@ export async function withTrace<T>(
   options: TraceOptions & { readonly keep?: boolean },
   use: (trace: CompiledTrace, from: ReadFrom) => Promise<T>,
 ): Promise<T> {
+  compileLater('reading');
   const quiet = options.quiet === true;
   const cache = options.cache === false ? null : cacheSettings(io.env);
   let progress = startProgress(io, quiet, `reading ${path}`, 'bytes');

@@ -30,7 +30,6 @@ export class ReplayThread {
 
   /** `references`: of the models that it will need. */
   constructor(references: readonly string[]) {
-    compileLater();
     this.worker = startWorker(references);
     this.worker.on('message', (report: Report) => this.hear(report));
     this.worker.on('error', (error) => this.lose(error));
@@ -39,6 +38,7 @@ export class ReplayThread {
 
   /** Once. */
   replay(work: Work, onProgress: (records: number) => void): Promise<Done> {
+    compileLater('replaying');
     return new Promise((resolve, reject) => {
       this.waiting = { resolve, reject, onProgress };
       if (this.lost !== null) reject(this.lost);
