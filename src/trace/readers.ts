@@ -1,13 +1,14 @@
 /** Where the bytes of a trace come from: a file, or standard input whatever that is. Each fills buffers that it is given. */
 
-import { fstatSync, read } from 'node:fs';
+import { fstatSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { promisify } from 'node:util';
+import { setImmediate } from 'node:timers/promises';
 
 const STDIN = 0;
 /** What a system gives of a pipe at once, as a rule. */
 const PIPE_BYTES = 64 * 1024;
+const READS_A_TURN = 16;
 
 export interface Reader {
   /** Of a file; null = not known. */
@@ -21,14 +22,32 @@ export interface Reader {
 export async function openReader(path: string): Promise<Reader | null> {
   const handle = await open(path);
   const stat = await handle.stat();
-  if (!stat.isDirectory()) return fileReader(handle, stat.size);
+  if (stat.isFile()) return fileReader(handle.fd, stat.size, () => handle.close());
+  if (!stat.isDirectory()) return deviceReader(handle);
   await handle.close();
   return null;
 }
 
-function fileReader(handle: FileHandle, totalBytes: number): Reader {
+/**
+ * A file is read at once, in this thread: to have another one read it costs more than to read. Now and then whatever else
+ * waits for the thread gets its turn.
+ */
+function fileReader(fd: number, totalBytes: number | null, close: () => Promise<void>): Reader {
+  let reads = 0;
   return {
     totalBytes,
+    read: async (buffer) => {
+      if (++reads % READS_A_TURN === 0) await setImmediate();
+      return readSync(fd, buffer, 0, buffer.length, null);
+    },
+    close,
+  };
+}
+
+/** What may keep a reader waiting: a pipe that has a name, a terminal. */
+function deviceReader(handle: FileHandle): Reader {
+  return {
+    totalBytes: null,
     read: async (buffer) => (await handle.read(buffer, 0, buffer.length, null)).bytesRead,
     close: () => handle.close(),
   };
@@ -39,13 +58,7 @@ export function stdinReader(): Reader | null {
   const stat = fstatSync(STDIN);
   if (stat.isFIFO() || stat.isSocket()) return new PipeReader(STDIN);
   // Of a directory the read says what is wrong.
-  if (!stat.isFile() && !stat.isDirectory()) return null;
-  const readFile = promisify(read);
-  return {
-    totalBytes: null,
-    read: async (buffer) => (await readFile(STDIN, buffer, 0, buffer.length, null)).bytesRead,
-    close: async () => {},
-  };
+  return stat.isFile() || stat.isDirectory() ? fileReader(STDIN, null, async () => {}) : null;
 }
 
 /**
