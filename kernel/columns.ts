@@ -325,3 +325,17 @@ function markRow(i: usize, actor: usize, page: usize, offset: usize, bytes: usiz
     store<i32>(lastWord, load<i32>(lastWord) | tail);
   }
 }
+
+/** How many bits of so many words are set. */
+export function countBits(at: usize, words: i32): f64 {
+  let sums = i64x2.splat(0);
+  const end = at + (<usize>words << 2);
+  for (; at + 16 <= end; at += 16) {
+    const pairs = i16x8.extadd_pairwise_i8x16_u(i8x16.popcnt(v128.load(at)));
+    const fours = i32x4.extadd_pairwise_i16x8_u(pairs);
+    sums = i64x2.add(sums, i64x2.add(i64x2.extend_low_i32x4_u(fours), i64x2.extend_high_i32x4_u(fours)));
+  }
+  let n = i64x2.extract_lane(sums, 0) + i64x2.extract_lane(sums, 1);
+  for (; at < end; at += 4) n += popcnt<i64>(load<u32>(at));
+  return <f64>n;
+}

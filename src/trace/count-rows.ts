@@ -45,7 +45,7 @@ class RowCounting {
     this.#compiler = compiler;
     this.#numbering = numbering;
     this.#touched = touched;
-    this.#lines = new LineCounter(compiler.loops.int32(LineCounter.words(numbering.pageIds)));
+    this.#lines = new LineCounter(compiler.loops, numbering.pageIds);
     this.#endedBy = livesByEnd(endEvent.subarray(0, count));
     this.#hasRecords = Array<boolean>(actors).fill(false);
   }

@@ -1,6 +1,7 @@
 /** Distinct 64-byte lines touched by devices: a bit a line of every page id in use. */
 
 import { popcount32 } from '../replay/mask.ts';
+import type { ReadMemory } from './kernel/memory.ts';
 
 const LINE_SHIFT = 6;
 const WORDS_PER_PAGE = 2;
@@ -8,15 +9,12 @@ const WORDS_PER_PAGE = 2;
 export class LineCounter {
   /** Two words a page id. */
   readonly bits: Int32Array;
+  readonly #memory: ReadMemory;
   #counted = 0;
 
-  /** `bits`: as many as `words` says, zero. */
-  constructor(bits: Int32Array) {
-    this.bits = bits;
-  }
-
-  static words(pageIds: number): number {
-    return pageIds * WORDS_PER_PAGE;
+  constructor(memory: ReadMemory, pageIds: number) {
+    this.#memory = memory;
+    this.bits = memory.int32(pageIds * WORDS_PER_PAGE);
   }
 
   /** `bytes` bytes from `offset` of page `id`; the pages that follow have the ids that follow. */
@@ -35,8 +33,7 @@ export class LineCounter {
   }
 
   totalBytes(): number {
-    this.forget(0, this.bits.length / WORDS_PER_PAGE);
-    return this.#counted * 2 ** LINE_SHIFT;
+    return (this.#counted + this.#memory.columns.countBits(this.bits)) * 2 ** LINE_SHIFT;
   }
 }
 

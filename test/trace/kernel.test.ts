@@ -205,6 +205,18 @@ describe('loops over columns', () => {
     }
   });
 
+  it('count bits of any number of words', () => {
+    const numbers = [0, -1, 1, -(2 ** 31), 0x55555555, 3, -1, -1, 5, -2, 0x0f0f0f0f];
+    const bits = [0, 32, 1, 1, 16, 2, 32, 32, 2, 31, 16];
+    for (const memory of [auto, plain]) {
+      for (let n = 0; n <= numbers.length; n++) {
+        const some = memory.int32(n);
+        some.set(numbers.slice(0, n));
+        expect(memory.columns.countBits(some)).toBe(bits.slice(0, n).reduce((sum, more) => sum + more, 0));
+      }
+    }
+  });
+
   it('give page ids and count alike', () => {
     const draftRow = fc.record({
       op: fc.constantFrom(OP.read, OP.write, OP.atomic, OP.read | CONTINUES, OP.write, OP.read, OP.launch),

@@ -49,4 +49,6 @@ export interface ColumnKernel {
   countRows(from: number, to: number, rows: FinalColumns, counting: Counting): number;
   /** A bit for each line of a page id that devices touch. */
   markLines(from: number, to: number, rows: FinalColumns, bits: Int32Array): void;
+  /** Bits that are set. */
+  countBits(words: Int32Array): number;
 }

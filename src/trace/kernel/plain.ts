@@ -108,6 +108,12 @@ export const plainColumns: ColumnKernel = {
       if (actor[row] !== 0) markLines(bits, page[row], offset[row], bytes[row]);
     }
   },
+
+  countBits(words) {
+    let n = 0;
+    for (let w = 0; w < words.length; w++) n += popcount32(words[w]);
+    return n;
+  },
 };
 
 /** To a number in two words. */

@@ -26,6 +26,7 @@ export interface Exports {
   numberRows(...rowsRecordAndColumns: number[]): void;
   countRows(...rangeAndColumns: number[]): number;
   markLines(...rangeAndColumns: number[]): void;
+  countBits(at: number, words: number): number;
 }
 
 export function wasmColumns(exports: Exports, memory: ArrayBufferLike): ColumnKernel {
@@ -83,6 +84,9 @@ export function wasmColumns(exports: Exports, memory: ArrayBufferLike): ColumnKe
         bytes.byteOffset,
         bits.byteOffset,
       );
+    },
+    countBits(words) {
+      return exports.countBits(words.byteOffset, words.length);
     },
   };
 }
