@@ -127,3 +127,96 @@ test('a first use of a guess is one, however it is completed', () => {
   const run = runModel(model, rows, { platform: unitPlatform });
   expect(run.metrics).toMatchObject({ 'speculation.pages': 3, 'speculation.used': 2 });
 });
+
+test('a wake-up that is due at the very time of a touch comes before it', () => {
+  const { model, log } = logToy((core, usual, log) => ({
+    deviceFaults(device, faults) {
+      if (log.length === 0) core.wakeAt(core.now() + 5_000, 7);
+      usual.deviceFaults?.(device, faults);
+    },
+    wake(token) {
+      log.push(`${core.now()} wake ${token}`);
+      core.map(1, blockOf(P0 + 2), pageMask([P0 + 2]), RIGHTS.read, 1);
+    },
+  }));
+  // Page 0 is served at 10,000, so the device is 10,000 late: page 1 waits from 11,000 on. Page 2 is touched at 15,000, when
+  // the wake-up maps it; page 1 is fetched at 21,000, with page 3.
+  const rows = [
+    '0 gpu0 r 0x200000 64',
+    '0 gpu0 sync',
+    '1000 gpu0 r 0x201000 64',
+    '5000 gpu0 r 0x202000 64',
+    '5001 gpu0 r 0x203000 64',
+    '5001 gpu0 r 0x203000 64',
+  ];
+  runModel(model, rows, timed);
+  expect(log).toEqual(['10000 gpu0 0', '15000 wake 7', '21000 gpu0 1,3,3']);
+});
+
+test('touches of other lengths than before are counted among faults, too', () => {
+  const { model } = logToy((core) => ({
+    hostFault(page) {
+      core.populate(blockOf(page), pageMask([page]), HOST);
+      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
+      return 'retry';
+    },
+  }));
+  const pages = ['0x200000', '0x201000', '0x202000', '0x203000'];
+  const rows = [
+    ...pages.map((page) => `0 cpu w ${page} 64`),
+    '0 gpu0 r 0x200000 64',
+    '0 gpu0 sync',
+    // Page 1 waits; then a fault and a hit of 128 bytes, and one like those before.
+    '0 gpu0 r 0x201000 64',
+    '0 gpu0 r 0x202000 128',
+    '0 gpu0 r 0x200000 128',
+    '0 gpu0 r 0x203000 64',
+    '0 gpu0 r 0x203000 64',
+    '5 gpu0 sync',
+    // Sums are there now.
+    '10 gpu0 invalidate 0x200000 16K numa',
+    '10 gpu0 r 0x200000 64',
+    '10 gpu0 r 0x201000 256',
+    '10 gpu0 r 0x202000 32',
+    '10 gpu0 r 0x203000 64',
+  ];
+  const run = runModel(model, rows, { platform: unitPlatform });
+  // 64 + 64 + 128 + 128 + 64 + 64, then 64 + 256 + 32 + 64.
+  expect(run.metrics).toMatchObject({ 'remote.device.accesses': 10, 'remote.device.bytes': 512 + 416 });
+});
+
+test('a write to a page that may be read is no hit, and an atomic to one that may be written', () => {
+  const granted = [RIGHTS.read, RIGHTS.write, RIGHTS.atomic];
+  const { model, log } = logToy((core, _usual, log) => ({
+    deviceFaults(device, faults) {
+      log.push(Array.from(faults.page.subarray(0, faults.count), (page) => page - P0).join(','));
+      for (let i = 0; i < faults.count; i++) {
+        const page = pageMask([faults.page[i]]);
+        if (core.residence(faults.page[i]) === 0) core.reserve(device, 4096);
+        core.populate(blockOf(faults.page[i]), page, device);
+        core.map(device, blockOf(faults.page[i]), page, granted[faults.access[i]], 1);
+        faults.serve(i);
+      }
+    },
+  }));
+  const rows = [
+    '0 gpu0 r 0x200000 64',
+    '0 gpu0 w 0x201000 64',
+    '0 gpu0 sync',
+    // Page 2 waits. Then hits and misses of pages 0 and 1.
+    '0 gpu0 r 0x202000 64',
+    '0 gpu0 r 0x200000 64',
+    '0 gpu0 w 0x201000 64',
+    '0 gpu0 w 0x200000 64',
+    '0 gpu0 r 0x203000 64',
+    '0 gpu0 a 0x201000 64',
+    '0 gpu0 r 0x204000 64',
+    '0 gpu0 r 0x204000 64',
+  ];
+  const run = runModel({ ...model, atomics: true }, rows, { platform: unitPlatform });
+  expect(log).toEqual(['0,1', '2,0,3,1,4,4']);
+  expect(run.metrics).toMatchObject({ 'faults.device': 8, 'faults.permission': 2 });
+  // A driver that does not tell atomics from writes has granted them.
+  runModel(model, rows, { platform: unitPlatform });
+  expect(log).toEqual(['0,1', '2,0,3,4,4']);
+});
