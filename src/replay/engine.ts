@@ -165,11 +165,11 @@ class Pass {
     const access = chunk.op[row];
     const id = chunk.page[row];
     let missing = this.allLanes & ~mmu.settled(a, access, id);
-    const counts = mmu.counts(a);
-    if (counts && mmu.watchDue(a, id)) missing |= this.countersDue(a, id);
+    const counts = mmu.running.has(a);
+    if (counts && mmu.watched.isDue(a, id)) missing |= this.countersDue(a, id);
     if (counts) {
-      mmu.countTouch(a, id, touchBytes(chunk, row, 0));
-      if (mmu.watches(a)) mmu.passWatched(a, id);
+      mmu.running.count(a, id, touchBytes(chunk, row, 0));
+      if (mmu.watched.has(a)) mmu.watched.pass(a, id);
     }
     if (missing !== 0) this.touch(chunk, row, next, id, missing, 0);
     return missing;
@@ -182,15 +182,15 @@ class Pass {
     const first = chunk.page[row];
     const n = chunk.pages[row];
     for (let i = 0; i < n; i++) {
-      if (this.heldBack === 0 && !mmu.counts(a)) {
+      if (this.heldBack === 0 && !mmu.running.has(a)) {
         i += mmu.settledPages(a, access, first + i, n - i, allLanes);
         if (i === n) return;
       }
       if (this.heldBack !== 0) this.resume(a, chunk.record[row]);
       let missing = allLanes & ~mmu.settled(a, access, first + i);
-      if (mmu.watchDue(a, first + i)) missing |= this.countersDue(a, first + i);
-      if (mmu.counts(a)) mmu.countTouch(a, first + i, touchBytes(chunk, row, i));
-      if (mmu.watches(a)) mmu.passWatched(a, first + i);
+      if (mmu.watched.isDue(a, first + i)) missing |= this.countersDue(a, first + i);
+      if (mmu.running.has(a)) mmu.running.count(a, first + i, touchBytes(chunk, row, i));
+      if (mmu.watched.has(a)) mmu.watched.pass(a, first + i);
       if (missing !== 0) this.touch(chunk, row, next, first + i, missing, i);
     }
   }
@@ -199,7 +199,7 @@ class Pass {
   private countersDue(actor: number, id: number): number {
     const { space, mmu } = this;
     const slot = space.slotOfId(id);
-    mmu.unwatch(actor, id);
+    mmu.watched.unwatch(actor, id);
     const first = (id >> GROUP_SHIFT) << GROUP_SHIFT;
     const end = Math.min(first + (1 << GROUP_SHIFT), this.trace.pageIds);
     for (let other = first, last = -1; other < end; other++) {
@@ -207,7 +207,7 @@ class Pass {
       last = space.slotOfId(other);
       for (const { machine } of this.lanes) {
         const left = machine.pages.reckon(actor, last);
-        if (left > 0) mmu.watch(actor, last, left);
+        if (left > 0) mmu.watched.watch(actor, last, left);
       }
     }
     let due = 0;

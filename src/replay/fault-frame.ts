@@ -79,11 +79,11 @@ export class FaultFrame {
     }
     if (queue.page !== this.faultPage) this.describeFaults();
     const { words } = mmu.memory;
-    words[at + frame.COUNT_LOW] = mmu.counts(device) ? mmu.lowBaseOf(device) : -1;
-    words[at + frame.COUNT_HIGH] = mmu.highBaseOf(device);
-    words[at + frame.BYTES_LOW] = mmu.lowSumBaseOf(device);
-    words[at + frame.BYTES_HIGH] = mmu.highSumBaseOf(device);
-    words[at + frame.UNIT] = mmu.unitBytes;
+    words[at + frame.COUNT_LOW] = mmu.running.has(device) ? mmu.running.lowBaseOf(device) : -1;
+    words[at + frame.COUNT_HIGH] = mmu.running.highBaseOf(device);
+    words[at + frame.BYTES_LOW] = mmu.running.lowSumBaseOf(device);
+    words[at + frame.BYTES_HIGH] = mmu.running.highSumBaseOf(device);
+    words[at + frame.UNIT] = mmu.running.unitBytes;
   }
 
   private describeState(): void {

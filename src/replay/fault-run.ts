@@ -31,7 +31,7 @@ export class FaultRun {
     // The last row's record may go on in the next chunk.
     const end = chunk.rows - 1;
     const most = Math.min(this.machine.inFlight - 1, queue.page.length);
-    if (queue.count === 0 || queue.count >= most || from >= end || this.mmu.watches(actor)) return from;
+    if (queue.count === 0 || queue.count >= most || from >= end || this.mmu.watched.has(actor)) return from;
     const frame = this.frames[actor];
     const row = frame.canRaise(chunk)
       ? frame.raise(chunk, from, end, most, allLanes)
@@ -51,7 +51,7 @@ export class FaultRun {
     const { ofPage, slotBlock } = machine.space;
     const { readable } = machine.pages;
     const mine = readable[actor];
-    const counts = mmu.counts(actor);
+    const counts = mmu.running.has(actor);
     const firstCode = actor * KINDS;
     const dueNs = mmu.dueNs[actor];
     const delayNs = machine.delayNs[actor];
@@ -88,7 +88,7 @@ export class FaultRun {
         count++;
       }
       if (!counts) continue;
-      mmu.countTouch(actor, id, chunk.bytes[row]);
+      mmu.running.count(actor, id, chunk.bytes[row]);
       // Counting bytes of another size may have made the memory grow.
       words = mmu.memory.words;
     }

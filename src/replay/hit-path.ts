@@ -60,15 +60,15 @@ export class HitPath {
     const { mmu, allLanes } = this;
     const { memory } = mmu;
     memory.load(chunk, row);
-    const mixed = mmu.counting && this.mixesBytes(chunk, row);
+    const mixed = mmu.running.any && this.mixesBytes(chunk, row);
     const { kernel, codeAt, pageAt, firstRow } = memory;
     const from = row - firstRow;
     const to = Math.min(end, memory.endRow) - firstRow;
-    if (!mmu.counting) return firstRow + kernel.settledRows(allLanes, codeAt, pageAt, from, to);
-    const stopped = mmu.watching
+    if (!mmu.running.any) return firstRow + kernel.settledRows(allLanes, codeAt, pageAt, from, to);
+    const stopped = mmu.watched.any
       ? kernel.watchedRows(allLanes, codeAt, pageAt, from, to)
       : kernel.countedRows(allLanes, codeAt, pageAt, from, to);
-    if (mixed) kernel.countBytes(mmu.unitBytes, codeAt, pageAt, memory.bytesAt, from, stopped);
+    if (mixed) kernel.countBytes(mmu.running.unitBytes, codeAt, pageAt, memory.bytesAt, from, stopped);
     return firstRow + stopped;
   }
 
@@ -76,11 +76,11 @@ export class HitPath {
     const { mmu } = this;
     const bytes = chunk.bytes[row];
     // What a crowd of touches has is the better guess.
-    if (!mmu.summing && bytes !== mmu.unitBytes) mmu.expectBytes(bytes);
+    if (!mmu.running.summing && bytes !== mmu.running.unitBytes) mmu.running.expectBytes(bytes);
     // Sums take memory: where it could not grow, the rows have to be brought in again.
     mmu.memory.load(chunk, row);
-    if (!mmu.memory.mixesBytes(mmu.unitBytes)) return false;
-    mmu.sumBytes();
+    if (!mmu.memory.mixesBytes(mmu.running.unitBytes)) return false;
+    mmu.running.sumBytes();
     mmu.memory.load(chunk, row);
     if (mmu.stale) this.open(chunk.timeNs[row]);
     return true;
@@ -112,12 +112,12 @@ export class HitPath {
       const entry = TABLE_AT + c * ENTRY_WORDS;
       words[entry + WORD] = due ? -1 : mmu.baseOf(actor, c % KINDS);
       words[entry + ACTOR_BIT] = 1 << Math.min(actor, SHARED_BIT);
-      if (!mmu.counting) continue;
-      words[entry + LOW] = mmu.lowBaseOf(actor);
-      words[entry + HIGH] = mmu.highBaseOf(actor);
-      words[entry + SUM_LOW] = mmu.lowSumBaseOf(actor);
-      words[entry + SUM_HIGH] = mmu.highSumBaseOf(actor);
-      if (mmu.watching) words[entry + LEFT] = mmu.leftBaseOf(actor);
+      if (!mmu.running.any) continue;
+      words[entry + LOW] = mmu.running.lowBaseOf(actor);
+      words[entry + HIGH] = mmu.running.highBaseOf(actor);
+      words[entry + SUM_LOW] = mmu.running.lowSumBaseOf(actor);
+      words[entry + SUM_HIGH] = mmu.running.highSumBaseOf(actor);
+      if (mmu.watched.any) words[entry + LEFT] = mmu.watched.baseOf(actor);
     }
   }
 }

@@ -231,8 +231,8 @@ export class PageState {
       const first = slotFirstId[slot] + slotRank[word];
       for (let rest = bits; rest !== 0; rest &= rest - 1) {
         const id = first + popcount32(slotTouched[word] & ((rest & -rest) - 1));
-        const touchesOfPage = mmu.touchesOf(actor, id);
-        const bytesOfPage = mmu.bytesOfTouches(actor, id, touchesOfPage);
+        const touchesOfPage = mmu.running.touchesOf(actor, id);
+        const bytesOfPage = mmu.running.bytesOfTouches(actor, id, touchesOfPage);
         touches += touchesOfPage;
         bytes += bytesOfPage;
         if (costs !== null) costs.remote(this.space.pageOf(id), bytesOfPage);
@@ -249,9 +249,10 @@ export class PageState {
    */
   bookRemote(actor: number, id: number, sign: 1 | -1): void {
     const { books, mmu } = this;
-    books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] += sign * mmu.touchesOf(actor, id);
-    books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += sign * mmu.bytesOf(actor, id);
-    this.costs?.remote(this.space.pageOf(id), sign * mmu.bytesOf(actor, id));
+    books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] +=
+      sign * mmu.running.touchesOf(actor, id);
+    books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += sign * mmu.running.bytesOf(actor, id);
+    this.costs?.remote(this.space.pageOf(id), sign * mmu.running.bytesOf(actor, id));
   }
 
   /** End of the trace: what the running counts hold of this block is booked. */
@@ -264,7 +265,7 @@ export class PageState {
     const slot = this.slotOf(block);
     this.counterLeft[device][slot] = threshold;
     this.counterBase[device][slot] = this.settledTouches(device, slot);
-    if (this.mmu.counts(device)) this.mmu.watch(device, slot, threshold);
+    if (this.mmu.running.has(device)) this.mmu.watched.watch(device, slot, threshold);
   }
 
   /** Brings the armed counter of a block up to date with the running counts; gives what is left, 0 = not armed. */
@@ -285,7 +286,7 @@ export class PageState {
     for (let w = slot * MASK_WORDS; w < (slot + 1) * MASK_WORDS; w++) {
       for (let rest = settled[w]; rest !== 0; rest &= rest - 1) {
         const id = firstId + slotRank[w] + popcount32(slotTouched[w] & ((rest & -rest) - 1));
-        sum += this.mmu.touchesOf(device, id);
+        sum += this.mmu.running.touchesOf(device, id);
       }
     }
     return sum;
@@ -301,8 +302,8 @@ export class PageState {
     this.remoteSettled[actor][slot * MASK_WORDS + (inBlock >> 5)] |= 1 << (inBlock & 31);
     this.bookRemote(actor, id, -1);
     if (this.counterLeft[actor][slot] === 0) return;
-    this.counterBase[actor][slot] += this.mmu.touchesOf(actor, id);
-    this.mmu.watch(actor, slot, this.counterLeft[actor][slot]);
+    this.counterBase[actor][slot] += this.mmu.running.touchesOf(actor, id);
+    this.mmu.watched.watch(actor, slot, this.counterLeft[actor][slot]);
   }
 
   /**

@@ -25,7 +25,7 @@ export class ServedRun {
 
   /** Completes the touches of entries from..last; gives the first one that it does not take. */
   take(device: number, queue: WaitingTouches, from: number, last: number): number {
-    if (this.machine.costs !== null || !this.mmu.counts(device)) return from;
+    if (this.machine.costs !== null || !this.mmu.running.has(device)) return from;
     const frame = this.frames[device];
     if (!frame.canComplete) return this.complete(device, queue, from, last);
     const end = frame.complete(from, last, this.waitingPages.mayBeShared);
@@ -76,8 +76,8 @@ export class ServedRun {
         remoteBytes += bytes[i];
         if ((relied[word] & bit) === 0) {
           relied[word] |= bit;
-          remoteTouches -= mmu.touchesOf(device, id);
-          remoteBytes -= mmu.bytesOf(device, id);
+          remoteTouches -= mmu.running.touchesOf(device, id);
+          remoteBytes -= mmu.running.bytesOf(device, id);
         }
       }
       words[reads + id] |= laneBit;

@@ -47,10 +47,10 @@ export class Touches {
     if ((machine.pages.resident[actor][word] & bit) !== 0 || machine.pages.residenceAt(word, bit) === 0) return true;
     this.bookRemote(actor, slot, inBlock, bytes, 1);
     if (actor === HOST || machine.pages.counterLeft[actor][slot] === 0) return true;
-    if (this.mmu.slotDue(actor, slot)) machine.pages.reckon(actor, slot);
+    if (this.mmu.watched.slotDue(actor, slot)) machine.pages.reckon(actor, slot);
     const left = --machine.pages.counterLeft[actor][slot];
     if (left === 0) this.notifyCounter(actor, slot, inBlock);
-    else this.mmu.passSlot(actor, slot);
+    else this.mmu.watched.passSlot(actor, slot);
     return left > 1;
   }
 
@@ -98,7 +98,7 @@ export class Touches {
     const bit = 1 << (inBlock & 31);
     const remote = (machine.pages.resident[actor][word] & bit) === 0 && machine.pages.residenceAt(word, bit) !== 0;
     if (remote && (machine.pages.remoteSettled[actor][word] & bit) === 0) {
-      mmu.startCounting(actor);
+      mmu.running.start(actor);
       machine.pages.settleRemote(actor, slot, inBlock, id);
     }
     this.settleGranted(actor, slot, inBlock, id);

@@ -121,19 +121,19 @@ test('touches and bytes of a page, whatever unit is expected', () => {
   fc.assert(
     fc.property(expected, fc.constantFrom(...MEMORIES), (steps, memory) => {
       const mmu = new Mmu(2, false, 3, {} as AddressSpace, new PassMemory(memory));
-      mmu.startCounting(1);
+      mmu.running.start(1);
       const touches = [0, 0, 0];
       const bytes = [0, 0, 0];
       for (const next of steps) {
-        if (typeof next === 'number') mmu.expectBytes(next);
+        if (typeof next === 'number') mmu.running.expectBytes(next);
         else {
-          for (let i = 0; i < next.times; i++) mmu.countTouch(1, next.id, next.bytes);
+          for (let i = 0; i < next.times; i++) mmu.running.count(1, next.id, next.bytes);
           touches[next.id] += next.times;
           bytes[next.id] += next.times * next.bytes;
         }
         for (let id = 0; id < 3; id++) {
-          expect(mmu.touchesOf(1, id)).toBe(touches[id]);
-          expect(mmu.bytesOf(1, id)).toBe(bytes[id]);
+          expect(mmu.running.touchesOf(1, id)).toBe(touches[id]);
+          expect(mmu.running.bytesOf(1, id)).toBe(bytes[id]);
         }
       }
     }),
@@ -143,8 +143,8 @@ test('touches and bytes of a page, whatever unit is expected', () => {
 
 test('sums for a wrong guess for which WebAssembly has no memory left, of rows that lie there', () => {
   const mmu = new Mmu(2, false, 10, {} as AddressSpace, new PassMemory({ kernel: 'auto', mostPages: 90 }));
-  mmu.startCounting(1);
-  mmu.countTouch(1, 9, 100);
+  mmu.running.start(1);
+  mmu.running.count(1, 9, 100);
   for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
   const arena = mmu.memory.arena!;
   expect(arena.take(7 * 2 ** 16)).toBeGreaterThan(0);
@@ -158,15 +158,15 @@ test('sums for a wrong guess for which WebAssembly has no memory left, of rows t
   const here = inArena(chunk, arena);
   while (arena.take(64) >= 0);
   expect(new HitPath(mmu, 1, new Float64Array(2)).pass(here, 0)).toBe(25);
-  expect([mmu.memory.arena, mmu.unitBytes]).toEqual([null, 64]);
+  expect([mmu.memory.arena, mmu.running.unitBytes]).toEqual([null, 64]);
   // Page 9: one touch of 100 bytes, two of 64.
-  expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 9)]).toEqual([3 * 64, 100 + 2 * 64]);
+  expect([mmu.running.bytesOf(1, 0), mmu.running.bytesOf(1, 9)]).toEqual([3 * 64, 100 + 2 * 64]);
 });
 
 test('sums of bytes for which WebAssembly has no memory left, of rows that lie there', () => {
   const mmu = new Mmu(2, false, 10, {} as AddressSpace, new PassMemory({ kernel: 'auto', mostPages: 90 }));
-  mmu.startCounting(1);
-  mmu.expectBytes(64);
+  mmu.running.start(1);
+  mmu.running.expectBytes(64);
   for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
   const arena = mmu.memory.arena!;
   // The columns lie behind everything that the pass has looked at so far.
@@ -188,17 +188,17 @@ test('sums of bytes for which WebAssembly has no memory left, of rows that lie t
   expect(mmu.memory.arena).toBe(null);
   expect(lastTimeNs[1]).toBe(5);
   // Pages 0..4 have three touches, the others two; touch 20 is of page 0.
-  expect([mmu.touchesOf(1, 0), mmu.touchesOf(1, 4), mmu.touchesOf(1, 5)]).toEqual([3, 3, 2]);
-  expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 4), mmu.bytesOf(1, 5)]).toEqual([228, 192, 128]);
+  expect([mmu.running.touchesOf(1, 0), mmu.running.touchesOf(1, 4), mmu.running.touchesOf(1, 5)]).toEqual([3, 3, 2]);
+  expect([mmu.running.bytesOf(1, 0), mmu.running.bytesOf(1, 4), mmu.running.bytesOf(1, 5)]).toEqual([228, 192, 128]);
 });
 
 test('no sums where every touch has as many bytes; the unit is that of the first crowd', () => {
   for (const memory of MEMORIES) {
     const mmu = new Mmu(2, false, 10, {} as AddressSpace, new PassMemory(memory));
-    mmu.startCounting(1);
-    mmu.countTouch(1, 0, 64);
-    mmu.countTouch(1, 3, 64);
-    expect([mmu.summing, mmu.bytesOf(1, 0), mmu.bytesOf(1, 3)]).toEqual([false, 64, 64]);
+    mmu.running.start(1);
+    mmu.running.count(1, 0, 64);
+    mmu.running.count(1, 3, 64);
+    expect([mmu.running.summing, mmu.running.bytesOf(1, 0), mmu.running.bytesOf(1, 3)]).toEqual([false, 64, 64]);
     for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
     const crowd = (bytes: number) =>
       ({
@@ -210,14 +210,18 @@ test('no sums where every touch has as many bytes; the unit is that of the first
       }) as unknown as TraceChunk;
     const hits = new HitPath(mmu, 1, new Float64Array(2));
     expect(hits.pass(crowd(64), 0)).toBe(20);
-    expect([mmu.summing, mmu.bytesOf(1, 0), mmu.bytesOf(1, 4)]).toEqual([false, 3 * 64, 2 * 64]);
+    expect([mmu.running.summing, mmu.running.bytesOf(1, 0), mmu.running.bytesOf(1, 4)]).toEqual([
+      false,
+      3 * 64,
+      2 * 64,
+    ]);
     // The guess was wrong: from now on 128 needs no sum, and what was counted before has one.
     expect(hits.pass(crowd(128), 0)).toBe(20);
-    expect([mmu.summing, mmu.unitBytes]).toEqual([true, 128]);
-    expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 4)]).toEqual([3 * 64 + 2 * 128, 2 * 64 + 2 * 128]);
+    expect([mmu.running.summing, mmu.running.unitBytes]).toEqual([true, 128]);
+    expect([mmu.running.bytesOf(1, 0), mmu.running.bytesOf(1, 4)]).toEqual([3 * 64 + 2 * 128, 2 * 64 + 2 * 128]);
     // Sums are there: the unit stays, and each of these touches is 64 below it.
     expect(hits.pass(crowd(64), 0)).toBe(20);
-    expect(mmu.unitBytes).toBe(128);
-    expect([mmu.bytesOf(1, 0), mmu.bytesOf(1, 4)]).toEqual([5 * 64 + 2 * 128, 4 * 64 + 2 * 128]);
+    expect(mmu.running.unitBytes).toBe(128);
+    expect([mmu.running.bytesOf(1, 0), mmu.running.bytesOf(1, 4)]).toEqual([5 * 64 + 2 * 128, 4 * 64 + 2 * 128]);
   }
 });
