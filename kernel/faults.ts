@@ -42,7 +42,7 @@ const RESIDENT: usize = 124;
 const WRITABLE: usize = 128;
 const ATOMICS: usize = 132;
 const SPECULATED: usize = 136;
-const REMOTE_SETTLED: usize = 140;
+const RELIANT: usize = 140;
 const COUNTER_LEFT: usize = 144;
 const COUNT: usize = 148;
 const MOST: usize = 152;
@@ -290,7 +290,7 @@ export function completeTouches(frame: usize, from: i32, last: i32): i32 {
   const resident = part(frame, RESIDENT);
   const here = resident + <usize>device * stateStride;
   const guessed = part(frame, SPECULATED);
-  const relied = part(frame, REMOTE_SETTLED);
+  const reliant = part(frame, RELIANT);
   const counterLeft = part(frame, COUNTER_LEFT);
   const ids = part(frame, FAULT_ID);
   const accesses = part(frame, FAULT_ACCESS);
@@ -320,8 +320,8 @@ export function completeTouches(frame: usize, from: i32, last: i32): i32 {
       if ((elsewhere & bit) != 0) {
         remoteTouches += 1;
         remoteBytes += <f64>load<u32>(word(bytes, i));
-        if ((load<i32>(relied + state) & bit) == 0) {
-          store<i32>(relied + state, load<i32>(relied + state) | bit);
+        if ((load<i32>(reliant + state) & bit) == 0) {
+          store<i32>(reliant + state, load<i32>(reliant + state) | bit);
           let touches = <f64>load<u8>(low + <usize>id);
           if (carried) touches += 256 * <f64>load<i32>(word(high, id));
           remoteTouches -= touches;

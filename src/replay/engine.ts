@@ -206,14 +206,14 @@ class Pass {
       if (space.slotOfId(other) === last) continue;
       last = space.slotOfId(other);
       for (const { machine } of this.lanes) {
-        const left = machine.pages.reckon(actor, last);
+        const left = machine.pages.remote.reckon(actor, last);
         if (left > 0) mmu.watched.watch(actor, last, left);
       }
     }
     let due = 0;
     for (const { machine, laneBit } of this.lanes) {
-      const { counterLeft } = machine.pages;
-      if (counterLeft[actor][slot] === 1 && machine.pages.countsRemotely(actor, slot, space.inBlockOfId(id))) {
+      const { remote } = machine.pages;
+      if (remote.counterLeft[actor][slot] === 1 && remote.relies(actor, slot, space.inBlockOfId(id))) {
         due |= laneBit;
       }
     }

@@ -107,8 +107,8 @@ export class FaultFrame {
     words[at + frame.WRITABLE] = pages.writable[device].byteOffset;
     words[at + frame.ATOMICS] = (pages.tellsAtomics ? pages.atomics : pages.writable)[device].byteOffset;
     words[at + frame.SPECULATED] = pages.speculated[device].byteOffset;
-    words[at + frame.REMOTE_SETTLED] = pages.remoteSettled[device].byteOffset;
-    words[at + frame.COUNTER_LEFT] = pages.counterLeft[device].byteOffset;
+    words[at + frame.RELIANT] = pages.remote.reliant[device].byteOffset;
+    words[at + frame.COUNTER_LEFT] = pages.remote.counterLeft[device].byteOffset;
   }
 
   private describeFaults(): void {

@@ -324,7 +324,7 @@ export class LaneRun {
       offset = 0;
       if (this.holdsBack(event.actor)) this.resume(event.actor, event.record);
       const id = space.idOf(page);
-      const armed = this.machine.pages.counterLeft[event.actor][space.slotOfId(id)] > 0;
+      const armed = this.machine.pages.remote.counterLeft[event.actor][space.slotOfId(id)] > 0;
       if (armed || (mmu.settled(event.actor, access, id) & this.laneBit) === 0)
         this.touch(event.actor, id, access, bytes, facts, false);
       else this.touches.bookSettled(event.actor, id, bytes);

@@ -338,11 +338,12 @@ export class Machine implements Core {
 
   // --- access counters -------------------------------------------------------------------------------------------
   armCounter(device: number, block: number, threshold: number): void {
-    this.pages.arm(device, block, threshold);
+    this.pages.remote.arm(device, this.pages.slotOf(block), threshold);
   }
 
   disarmCounter(device: number, block: number): void {
-    this.pages.disarm(device, block);
+    const slot = this.pages.find(block);
+    if (slot >= 0) this.pages.remote.disarm(device, slot);
   }
 
   // --- books -----------------------------------------------------------------------------------------------------

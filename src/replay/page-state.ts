@@ -17,9 +17,9 @@ import {
   type PageMask,
   popcount32,
 } from './mask.ts';
-import { M } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
-import { HOST, RIGHTS, type Rights } from './model.ts';
+import { RIGHTS, type Rights } from './model.ts';
+import { RemoteTouches } from './remote-touches.ts';
 
 const EVERY_PAGE: PageMask = newMask().fill(-1);
 
@@ -33,16 +33,11 @@ export class PageState {
   /** Brought here on a guess and not touched from here since. */
   readonly speculated: Int32Array[] = [];
   readonly evictedFrom: Int32Array[] = [];
-  /** Remote pages whose touches the shared running counts book (see `bookRemote`). */
-  readonly remoteSettled: Int32Array[] = [];
-  /** Remote touches left until the hook `counter`, by slot, when last reckoned; 0 = not armed. */
-  readonly counterLeft: Int32Array[] = [];
-  /** By slot: what the running counts of its settled remote pages came to then. */
-  private readonly counterBase: Float64Array[] = [];
+  readonly remote: RemoteTouches;
   readonly residentPages: Float64Array;
   readonly peakResidentPages: Float64Array;
   /** Slots that the arrays have room for. */
-  private room: number;
+  private room = 0;
   private readonly onePage = newMask();
 
   constructor(
@@ -51,19 +46,17 @@ export class PageState {
     private readonly space: AddressSpace,
     private readonly mmu: Mmu,
     private readonly laneBit: number,
-    private readonly books: Float64Array,
-    private readonly costs: CostListener | null,
+    books: Float64Array,
+    costs: CostListener | null,
   ) {
     this.residentPages = new Float64Array(locations);
     this.peakResidentPages = new Float64Array(locations);
-    this.room = space.slotCapacity;
-    for (const kind of this.kinds()) this.makeRoom(kind, this.room * MASK_WORDS);
-    this.makeRoom(this.counterLeft, this.room);
-    for (let l = 0; l < locations; l++) this.counterBase.push(new Float64Array(this.room));
+    this.remote = new RemoteTouches(locations, space, mmu, books, costs);
+    this.grow();
   }
 
   private kinds(): Int32Array[][] {
-    const kinds = [this.resident, this.readable, this.writable, this.speculated, this.evictedFrom, this.remoteSettled];
+    const kinds = [this.resident, this.readable, this.writable, this.speculated, this.evictedFrom];
     if (this.tellsAtomics) kinds.push(this.atomics);
     return kinds;
   }
@@ -199,7 +192,7 @@ export class PageState {
   unsettleActor(actor: number, slot: number, mask: PageMask, low = 0, high = MASK_WORDS - 1): void {
     const base = slot * MASK_WORDS;
     const read = this.readable[actor];
-    const settled = this.remoteSettled[actor];
+    const settled = this.remote.reliant[actor];
     let mapped = 0;
     let remote = 0;
     for (let w = low; w <= high; w++) {
@@ -208,51 +201,13 @@ export class PageState {
     }
     if (mapped === 0) return;
     this.mmu.clear(actor, slot, mask, low, high, this.laneBit);
-    if (remote !== 0) this.unsettleRemote(actor, slot, mask);
+    if (remote !== 0) this.remote.release(actor, slot, mask);
   }
 
   /** The same for one page, whose words the caller clears. */
   unsettlePage(actor: number, slot: number, inBlock: number): void {
-    if (!this.countsRemotely(actor, slot, inBlock)) return;
-    this.unsettleRemote(actor, slot, addPage(clearMask(this.onePage), inBlock));
-  }
-
-  private unsettleRemote(actor: number, slot: number, mask: PageMask): void {
-    const { books, costs, mmu } = this;
-    const { slotFirstId, slotRank, slotTouched } = this.space;
-    const settled = this.remoteSettled[actor];
-    const armed = this.reckon(actor, slot) > 0;
-    let touches = 0;
-    let bytes = 0;
-    for (let w = 0, word = slot * MASK_WORDS; w < MASK_WORDS; w++, word++) {
-      const bits = settled[word] & mask[w];
-      if (bits === 0) continue;
-      settled[word] &= ~bits;
-      const first = slotFirstId[slot] + slotRank[word];
-      for (let rest = bits; rest !== 0; rest &= rest - 1) {
-        const id = first + popcount32(slotTouched[word] & ((rest & -rest) - 1));
-        const touchesOfPage = mmu.running.touchesOf(actor, id);
-        const bytesOfPage = mmu.running.bytesOfTouches(actor, id, touchesOfPage);
-        touches += touchesOfPage;
-        bytes += bytesOfPage;
-        if (costs !== null) costs.remote(this.space.pageOf(id), bytesOfPage);
-      }
-    }
-    books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] += touches;
-    books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += bytes;
-    if (armed) this.counterBase[actor][slot] -= touches;
-  }
-
-  /**
-   * Remote touches are not counted one by one: the touches of a page are the same in every run, so the pass keeps one
-   * running count a page and actor. A run takes it away when it begins to rely on it, and adds it when it stops.
-   */
-  bookRemote(actor: number, id: number, sign: 1 | -1): void {
-    const { books, mmu } = this;
-    books[M[actor === HOST ? 'remote.host.accesses' : 'remote.device.accesses']] +=
-      sign * mmu.running.touchesOf(actor, id);
-    books[M[actor === HOST ? 'remote.host.bytes' : 'remote.device.bytes']] += sign * mmu.running.bytesOf(actor, id);
-    this.costs?.remote(this.space.pageOf(id), sign * mmu.running.bytesOf(actor, id));
+    if (!this.remote.relies(actor, slot, inBlock)) return;
+    this.remote.release(actor, slot, addPage(clearMask(this.onePage), inBlock));
   }
 
   /** End of the trace: what the running counts hold of this block is booked. */
@@ -260,64 +215,13 @@ export class PageState {
     if (slot < this.room) this.unsettle(slot, EVERY_PAGE);
   }
 
-  // --- access counters -------------------------------------------------------------------------------------------
-  arm(device: number, block: number, threshold: number): void {
-    const slot = this.slotOf(block);
-    this.counterLeft[device][slot] = threshold;
-    this.counterBase[device][slot] = this.settledTouches(device, slot);
-    if (this.mmu.running.has(device)) this.mmu.watched.watch(device, slot, threshold);
-  }
-
-  /** Brings the armed counter of a block up to date with the running counts; gives what is left, 0 = not armed. */
-  reckon(device: number, slot: number): number {
-    if (slot >= this.room || this.counterLeft[device][slot] === 0) return 0;
-    const touches = this.settledTouches(device, slot);
-    this.counterLeft[device][slot] -= touches - this.counterBase[device][slot];
-    this.counterBase[device][slot] = touches;
-    return this.counterLeft[device][slot];
-  }
-
-  /** Sum of the running counts of a block's pages that rely on them. */
-  private settledTouches(device: number, slot: number): number {
-    const { slotTouched, slotFirstId, slotRank } = this.space;
-    const settled = this.remoteSettled[device];
-    let sum = 0;
-    const firstId = slotFirstId[slot];
-    for (let w = slot * MASK_WORDS; w < (slot + 1) * MASK_WORDS; w++) {
-      for (let rest = settled[w]; rest !== 0; rest &= rest - 1) {
-        const id = firstId + slotRank[w] + popcount32(slotTouched[w] & ((rest & -rest) - 1));
-        sum += this.mmu.running.touchesOf(device, id);
-      }
-    }
-    return sum;
-  }
-
-  /** Is this page a remote one whose touches go by uncounted? */
-  countsRemotely(device: number, slot: number, inBlock: number): boolean {
-    return (this.remoteSettled[device][slot * MASK_WORDS + (inBlock >> 5)] & (1 << (inBlock & 31))) !== 0;
-  }
-
-  /** A remote page begins to rely on the running counts; the touches that they hold by now are booked. */
-  settleRemote(actor: number, slot: number, inBlock: number, id: number): void {
-    this.remoteSettled[actor][slot * MASK_WORDS + (inBlock >> 5)] |= 1 << (inBlock & 31);
-    this.bookRemote(actor, id, -1);
-    if (this.counterLeft[actor][slot] === 0) return;
-    this.counterBase[actor][slot] += this.mmu.running.touchesOf(actor, id);
-    this.mmu.watched.watch(actor, slot, this.counterLeft[actor][slot]);
-  }
-
   /**
    * The present touch of a page that relies on the running counts, which have it already, needs attention after all: the
    * page no longer relies on them, and the touch is not among those that went by.
    */
   withdraw(actor: number, slot: number, inBlock: number): void {
-    if (this.counterLeft[actor][slot] > 0) this.counterBase[actor][slot]++;
+    this.remote.discount(actor, slot);
     this.unsettleActor(actor, slot, addPage(clearMask(this.onePage), inBlock));
-  }
-
-  disarm(device: number, block: number): void {
-    const slot = this.find(block);
-    if (slot >= 0) this.counterLeft[device][slot] = 0;
   }
 
   // --- free ------------------------------------------------------------------------------------------------------
@@ -338,29 +242,15 @@ export class PageState {
       this.forget(l, slot, EVERY_PAGE);
       this.setRights(l, slot, EVERY_PAGE, RIGHTS.none);
       put(this.evictedFrom[l], slot, EVERY_PAGE, false);
-      this.counterLeft[l][slot] = 0;
+      this.remote.disarm(l, slot);
     }
   }
 
   private grow(): void {
     this.room = this.space.slotCapacity;
-    for (const kind of this.kinds()) this.makeRoom(kind, this.room * MASK_WORDS);
-    this.makeRoom(this.counterLeft, this.room);
-    for (let l = 0; l < this.locations; l++) {
-      const before = this.counterBase[l];
-      this.counterBase[l] = new Float64Array(this.room);
-      this.counterBase[l].set(before);
-    }
-  }
-
-  /** Arrays of so many words, one a location, that lie one after another; with what was in those before. */
-  private makeRoom(kind: Int32Array[], words: number): void {
-    const [buffer, offset] = this.mmu.memory.roomFor(4 * words * this.locations);
-    for (let l = 0; l < this.locations; l++) {
-      const array = new Int32Array(buffer, offset + 4 * words * l, words);
-      if (l < kind.length) array.set(kind[l]);
-      kind[l] = array;
-    }
+    const { memory } = this.mmu;
+    for (const kind of this.kinds()) memory.growArrays(kind, this.locations, this.room * MASK_WORDS);
+    this.remote.grow(this.room);
   }
 }
 

@@ -51,8 +51,8 @@ export class ServedRun {
     const atomics = pages.tellsAtomics ? pages.atomics[device] : writable;
     const here = pages.resident[device];
     const guessed = pages.speculated[device];
-    const relied = pages.remoteSettled[device];
-    const counterLeft = pages.counterLeft[device];
+    const reliant = pages.remote.reliant[device];
+    const counterLeft = pages.remote.counterLeft[device];
     const reads = mmu.baseOf(device, ACCESS.read);
     const writes = mmu.baseOf(device, ACCESS.write);
     const atomicsApart = mmu.own === KINDS ? mmu.baseOf(device, ACCESS.atomic) : -1;
@@ -74,8 +74,8 @@ export class ServedRun {
       if ((here[word] & bit) === 0 && pages.residenceAt(word, bit) !== 0) {
         remoteTouches++;
         remoteBytes += bytes[i];
-        if ((relied[word] & bit) === 0) {
-          relied[word] |= bit;
+        if ((reliant[word] & bit) === 0) {
+          reliant[word] |= bit;
           remoteTouches -= mmu.running.touchesOf(device, id);
           remoteBytes -= mmu.running.bytesOf(device, id);
         }

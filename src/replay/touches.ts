@@ -46,9 +46,9 @@ export class Touches {
     }
     if ((machine.pages.resident[actor][word] & bit) !== 0 || machine.pages.residenceAt(word, bit) === 0) return true;
     this.bookRemote(actor, slot, inBlock, bytes, 1);
-    if (actor === HOST || machine.pages.counterLeft[actor][slot] === 0) return true;
-    if (this.mmu.watched.slotDue(actor, slot)) machine.pages.reckon(actor, slot);
-    const left = --machine.pages.counterLeft[actor][slot];
+    if (actor === HOST || machine.pages.remote.counterLeft[actor][slot] === 0) return true;
+    if (this.mmu.watched.slotDue(actor, slot)) machine.pages.remote.reckon(actor, slot);
+    const left = --machine.pages.remote.counterLeft[actor][slot];
     if (left === 0) this.notifyCounter(actor, slot, inBlock);
     else this.mmu.watched.passSlot(actor, slot);
     return left > 1;
@@ -97,9 +97,9 @@ export class Touches {
     const word = slot * MASK_WORDS + (inBlock >> 5);
     const bit = 1 << (inBlock & 31);
     const remote = (machine.pages.resident[actor][word] & bit) === 0 && machine.pages.residenceAt(word, bit) !== 0;
-    if (remote && (machine.pages.remoteSettled[actor][word] & bit) === 0) {
+    if (remote && !machine.pages.remote.relies(actor, slot, inBlock)) {
       mmu.running.start(actor);
-      machine.pages.settleRemote(actor, slot, inBlock, id);
+      machine.pages.remote.rely(actor, slot, inBlock, id);
     }
     this.settleGranted(actor, slot, inBlock, id);
   }
@@ -110,7 +110,7 @@ export class Touches {
    */
   withdraw(actor: number, slot: number, inBlock: number, bytes: number): void {
     const { pages } = this.machine;
-    if (!pages.countsRemotely(actor, slot, inBlock)) return;
+    if (!pages.remote.relies(actor, slot, inBlock)) return;
     pages.withdraw(actor, slot, inBlock);
     this.bookRemote(actor, slot, inBlock, bytes, -1);
   }
@@ -128,8 +128,7 @@ export class Touches {
     const { machine } = this;
     const slot = machine.space.slotOfId(id);
     const inBlock = machine.space.inBlockOfId(id);
-    const word = slot * MASK_WORDS + (inBlock >> 5);
-    if ((machine.pages.remoteSettled[actor][word] & (1 << (inBlock & 31))) === 0) return;
+    if (!machine.pages.remote.relies(actor, slot, inBlock)) return;
     this.bookRemote(actor, slot, inBlock, bytes, 1);
   }
 

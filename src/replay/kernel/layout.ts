@@ -95,7 +95,7 @@ export const RESIDENT = 31;
 export const WRITABLE = 32;
 export const ATOMICS = 33;
 export const SPECULATED = 34;
-export const REMOTE_SETTLED = 35;
+export const RELIANT = 35;
 export const COUNTER_LEFT = 36;
 /** Pending faults, and how many there may be. */
 export const COUNT = 37;

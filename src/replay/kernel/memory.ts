@@ -82,6 +82,18 @@ export class PassMemory {
     return [new ArrayBuffer(bytes), 0];
   }
 
+  /**
+   * So many arrays of so many words, one after another, with what was in those that `arrays` has; they take their places.
+   */
+  growArrays(arrays: Int32Array[], count: number, words: number): void {
+    const [buffer, offset] = this.roomFor(4 * words * count);
+    for (let i = 0; i < count; i++) {
+      const grown = new Int32Array(buffer, offset + 4 * words * i, words);
+      if (i < arrays.length) grown.set(arrays[i]);
+      arrays[i] = grown;
+    }
+  }
+
   private takeOrdinary(n: number): number {
     if (this.arena !== null) this.used = this.bytes.length;
     const first = this.used / 4;
