@@ -220,3 +220,40 @@ test('a write to a page that may be read is no hit, and an atomic to one that ma
   runModel(model, rows, { platform: unitPlatform });
   expect(log).toEqual(['0,1', '2,0,3,4,4']);
 });
+
+test('a page that becomes remote after hundreds of local touches counts only those from then on', () => {
+  const { model } = logToy((core) => ({
+    hostFault(page) {
+      core.populate(blockOf(page), pageMask([page]), HOST);
+      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
+      return 'retry';
+    },
+    // Page 0 is moved to the device and back by hints.
+    prefetch({ target }) {
+      const page = pageMask([P0]);
+      core.unmap(HOST, 1, page);
+      core.unmap(1, 1, page);
+      if (target === HOST) core.release(1, 4096);
+      else core.reserve(1, 4096);
+      core.move(1, page, target, 'hint');
+      return 'applied';
+    },
+  }));
+  const rows = [
+    ...['0x200000', '0x201000', '0x202000'].map((page) => `0 cpu w ${page} 64`),
+    // From page 1 on touches are counted.
+    '0 gpu0 r 0x201000 64',
+    '0 gpu0 prefetch 0x200000 4K gpu0',
+    ...Array.from({ length: 300 }, () => '0 gpu0 r 0x200000 64'),
+    '0 gpu0 prefetch 0x200000 4K cpu',
+    '0 gpu0 r 0x202000 64',
+    '0 gpu0 r 0x200000 64',
+    '0 gpu0 r 0x201000 64',
+    '0 gpu0 r 0x201000 64',
+    '1 gpu0 sync',
+    '2 gpu0 r 0x200000 64',
+  ];
+  const run = runModel(model, rows, { platform: unitPlatform, inFlight: 8 });
+  // Page 0 twice, page 1 three times, page 2 once.
+  expect(run.metrics).toMatchObject({ 'touches.device': 306, 'remote.device.accesses': 6, 'remote.device.bytes': 384 });
+});

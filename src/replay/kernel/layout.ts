@@ -1,7 +1,7 @@
 /**
  * Where things lie in the memory that the hit path works on (`memory.ts`): what belongs to reading, room for columns that
  * lie elsewhere, a table by dispatch byte, then everything that `Arena.take` gives out. Both kernels, the one in TypeScript
- * and the one in `kernel/rows.ts` (AssemblyScript), know these numbers; a test holds them to each other.
+ * and the one in `kernel` (AssemblyScript), know these numbers; tests hold them to each other.
  */
 
 import { WASM_PAGE_BYTES } from '../../trace/kernel/arena.ts';
