@@ -161,11 +161,13 @@ test('touches of other lengths than before are counted among faults, too', () =>
       return 'retry';
     },
   }));
-  const pages = ['0x200000', '0x201000', '0x202000', '0x203000'];
+  const pages = ['0x200000', '0x201000', '0x202000', '0x203000', '0x204000', '0x205000'];
   const rows = [
     ...pages.map((page) => `0 cpu w ${page} 64`),
+    // Served together: from now on touches are counted, and nothing has looked at how long those to come are.
     '0 gpu0 r 0x200000 64',
-    '0 gpu0 sync',
+    '0 gpu0 r 0x204000 64',
+    '0 gpu0 r 0x205000 64',
     // Page 1 waits; then a fault and a hit of 128 bytes, and one like those before.
     '0 gpu0 r 0x201000 64',
     '0 gpu0 r 0x202000 128',
@@ -173,21 +175,26 @@ test('touches of other lengths than before are counted among faults, too', () =>
     '0 gpu0 r 0x203000 64',
     '0 gpu0 r 0x203000 64',
     '5 gpu0 sync',
-    // Sums are there now.
+    // Sums are there now: a hit between faults.
     '10 gpu0 invalidate 0x200000 16K numa',
     '10 gpu0 r 0x200000 64',
+    '10 gpu0 r 0x204000 128',
     '10 gpu0 r 0x201000 256',
     '10 gpu0 r 0x202000 32',
     '10 gpu0 r 0x203000 64',
   ];
-  const run = runModel(model, rows, { platform: unitPlatform });
-  // 64 + 64 + 128 + 128 + 64 + 64, then 64 + 256 + 32 + 64.
-  expect(run.metrics).toMatchObject({ 'remote.device.accesses': 10, 'remote.device.bytes': 512 + 416 });
+  const run = runModel(model, rows, { platform: unitPlatform, inFlight: 3 });
+  // 3 x 64, 64 + 128 + 128 + 64 + 64, then 64 + 128 + 256 + 32 + 64.
+  expect(run.metrics).toMatchObject({ 'remote.device.accesses': 13, 'remote.device.bytes': 192 + 448 + 544 });
 });
 
 test('a write to a page that may be read is no hit, and an atomic to one that may be written', () => {
   const granted = [RIGHTS.read, RIGHTS.write, RIGHTS.atomic];
   const { model, log } = logToy((core, _usual, log) => ({
+    // Memory that the trace does not touch: what is known of blocks needs more room than before.
+    launch() {
+      for (let block = 100; block < 140; block++) core.populate(block, pageMask([block * 512]), HOST);
+    },
     deviceFaults(device, faults) {
       log.push(Array.from(faults.page.subarray(0, faults.count), (page) => page - P0).join(','));
       for (let i = 0; i < faults.count; i++) {
@@ -200,6 +207,9 @@ test('a write to a page that may be read is no hit, and an atomic to one that ma
     },
   }));
   const rows = [
+    '0 cpu alloc 0x200000 512M a',
+    ...['9', '9', '9'].map((page) => `0 gpu0 r 0x20${page}000 64`),
+    '0 gpu0 launch',
     '0 gpu0 r 0x200000 64',
     '0 gpu0 w 0x201000 64',
     '0 gpu0 sync',
@@ -212,13 +222,17 @@ test('a write to a page that may be read is no hit, and an atomic to one that ma
     '0 gpu0 a 0x201000 64',
     '0 gpu0 r 0x204000 64',
     '0 gpu0 r 0x204000 64',
+    // The next ones wait where those did, and have no mapping.
+    '0 gpu0 sync',
+    ...['5', '6', '7', '8', '8'].map((page) => `0 gpu0 r 0x20${page}000 64`),
   ];
-  const run = runModel({ ...model, atomics: true }, rows, { platform: unitPlatform });
-  expect(log).toEqual(['0,1', '2,0,3,1,4,4']);
-  expect(run.metrics).toMatchObject({ 'faults.device': 8, 'faults.permission': 2 });
+  const options = { platform: unitPlatform, inFlight: 8 };
+  const run = runModel({ ...model, atomics: true }, rows, options);
+  expect(log).toEqual(['9,9,9', '0,1', '2,0,3,1,4,4', '5,6,7,8,8']);
+  expect(run.metrics).toMatchObject({ 'faults.device': 16, 'faults.permission': 2 });
   // A driver that does not tell atomics from writes has granted them.
-  runModel(model, rows, { platform: unitPlatform });
-  expect(log).toEqual(['0,1', '2,0,3,4,4']);
+  runModel(model, rows, options);
+  expect(log).toEqual(['9,9,9', '0,1', '2,0,3,4,4', '5,6,7,8,8']);
 });
 
 test('a page that becomes remote after hundreds of local touches counts only those from then on', () => {
@@ -256,4 +270,12 @@ test('a page that becomes remote after hundreds of local touches counts only tho
   const run = runModel(model, rows, { platform: unitPlatform, inFlight: 8 });
   // Page 0 twice, page 1 three times, page 2 once.
   expect(run.metrics).toMatchObject({ 'touches.device': 306, 'remote.device.accesses': 6, 'remote.device.bytes': 384 });
+});
+
+test('more faults wait than there was room for at first', () => {
+  const { model, log } = logToy();
+  const read = (page: number) => `0 gpu0 r 0x${(0x200000 + page * 4096).toString(16)} 64`;
+  const pages = Array.from({ length: 300 }, (_, i) => (i * 7) % 300);
+  runModel(model, [...pages.map(read), read(9)], { platform: unitPlatform, inFlight: 200 });
+  expect(log.map((line) => line.split(' ')[2])).toEqual([pages.slice(0, 200).join(','), pages.slice(200).join(',')]);
 });
