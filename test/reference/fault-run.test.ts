@@ -4,13 +4,20 @@
  * takes 300 ns. Page n is at 0x200000 + n x 4 KiB; page 512 begins the next block of 2 MiB.
  */
 import { expect, test } from 'vitest';
-import { HOST, RIGHTS } from '../../src/replay/model.ts';
+import { type Core, HOST, RIGHTS } from '../../src/replay/model.ts';
 import { timedPlatform, unitPlatform } from '../helpers/platforms.ts';
 import { runModel } from '../helpers/run.ts';
 import { blockOf, pageMask } from '../helpers/toys.ts';
 import { logToy, P0 } from './log-toy.ts';
 
 const timed = { platform: timedPlatform };
+
+/** A CPU fault makes the page in host memory, where it stays: a device's fault maps it there. */
+function atHome(core: Core, page: number): 'retry' {
+  core.populate(blockOf(page), pageMask([page]), HOST);
+  core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
+  return 'retry';
+}
 
 /** Logs `PAGE:FIRST-LAST` of each fault, the latter of its whole record. */
 const extents = () =>
@@ -76,11 +83,7 @@ test('touches that hit between the faults leave them waiting, and are counted', 
 test('remote pages count from the touch that faulted on, those that wait together each once', () => {
   // Memory stays with the CPU: a device's faults map it there.
   const { model } = logToy((core) => ({
-    hostFault(page) {
-      core.populate(blockOf(page), pageMask([page]), HOST);
-      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
-      return 'retry';
-    },
+    hostFault: (page) => atHome(core, page),
   }));
   const pages = ['0x200000', '0x201000', '0x202000', '0x203000', '0x204000', '0x205000'];
   const writes = pages.map((page) => `0 cpu w ${page} 64`);
@@ -98,11 +101,7 @@ test('remote pages count from the touch that faulted on, those that wait togethe
 
 test('a first use of a guess is one, however it is completed', () => {
   const { model } = logToy((core) => ({
-    hostFault(page) {
-      core.populate(blockOf(page), pageMask([page]), HOST);
-      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
-      return 'retry';
-    },
+    hostFault: (page) => atHome(core, page),
     deviceFaults(device, faults) {
       // The whole of pages 0..3 comes with the first fault, three of them as guesses.
       const all = pageMask([P0, P0 + 1, P0 + 2, P0 + 3]);
@@ -155,11 +154,7 @@ test('a wake-up that is due at the very time of a touch comes before it', () => 
 
 test('touches of other lengths than before are counted among faults, too', () => {
   const { model } = logToy((core) => ({
-    hostFault(page) {
-      core.populate(blockOf(page), pageMask([page]), HOST);
-      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
-      return 'retry';
-    },
+    hostFault: (page) => atHome(core, page),
   }));
   const pages = ['0x200000', '0x201000', '0x202000', '0x203000', '0x204000', '0x205000'];
   const rows = [
@@ -237,11 +232,7 @@ test('a write to a page that may be read is no hit, and an atomic to one that ma
 
 test('a page that becomes remote after hundreds of local touches counts only those from then on', () => {
   const { model } = logToy((core) => ({
-    hostFault(page) {
-      core.populate(blockOf(page), pageMask([page]), HOST);
-      core.map(HOST, blockOf(page), pageMask([page]), RIGHTS.write, 1);
-      return 'retry';
-    },
+    hostFault: (page) => atHome(core, page),
     // Page 0 is moved to the device and back by hints.
     prefetch({ target }) {
       const page = pageMask([P0]);

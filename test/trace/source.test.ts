@@ -122,3 +122,36 @@ it('reads standard input', async () => {
   expect((await run(`cat '${packed}'`)).stdout).toBe(`- 2 ${SHA}\n`);
   expect((await run('echo x')).stdout).toMatch(/^<stdin>:1: unknown column "x"; /);
 });
+
+it('gives others a turn while it reads a long file', async () => {
+  // 20 MiB of comments are 40 reads, and hardly any work.
+  const comments = `# ${'x'.repeat(1021)}\n`.repeat(20 * 1024);
+  const path = file('turns.csv', `${comments}actor,op,addr,size\ncpu,w,0,4\n`);
+  let turns = 0;
+  let next: NodeJS.Immediate | undefined;
+  const ask = () => {
+    next = setImmediate(() => {
+      turns++;
+      ask();
+    });
+  };
+  await compileTraceFile(path, {
+    onProgress: () => {
+      if (next === undefined) ask();
+    },
+  });
+  clearImmediate(next);
+  // One each sixteen reads.
+  expect(turns).toBeGreaterThanOrEqual(2);
+});
+
+it('reads a pipe that has a name', async () => {
+  const path = join(folder, 'named');
+  const source = file('of-pipe.csv', TEXT);
+  await promisify(execFile)('mkfifo', [path]);
+  const [trace] = await Promise.all([
+    compileTraceFile(path),
+    promisify(execFile)('sh', ['-c', 'cat "$1" > "$2"', 'sh', source, path]),
+  ]);
+  expect([trace.sha256, trace.records]).toEqual([SHA, 2]);
+});

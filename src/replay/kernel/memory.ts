@@ -33,7 +33,7 @@ export class PassMemory {
   halves!: Int16Array;
   doubles!: Float64Array;
   kernel!: Kernel;
-  /** null = those who fault go through TypeScript. */
+  /** null = loops over faults are those in TypeScript. */
   faults: FaultKernel | null = null;
   /** Rows `firstRow` to `endRow` of a chunk are brought in: columns from these addresses on. */
   firstRow = 0;
