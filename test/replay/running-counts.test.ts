@@ -225,3 +225,14 @@ test('no sums where every touch has as many bytes; the unit is that of the first
     expect([mmu.running.bytesOf(1, 0), mmu.running.bytesOf(1, 4)]).toEqual([5 * 64 + 2 * 128, 4 * 64 + 2 * 128]);
   }
 });
+
+test('arrays for which WebAssembly has no memory left: no loop of it works on any of them', () => {
+  const memory = new PassMemory({ kernel: 'auto', mostPages: 90 });
+  const arrays: Int32Array[] = [];
+  memory.growArrays(arrays, 2, 100);
+  arrays[1].fill(7);
+  expect(memory.faults).not.toBe(null);
+  memory.growArrays(arrays, 2, 2 ** 20);
+  expect([memory.arena, memory.faults]).toEqual([null, null]);
+  expect([arrays[1].length, arrays[1][99], arrays[1][100], arrays[0][99]]).toEqual([2 ** 20, 7, 0, 0]);
+});
