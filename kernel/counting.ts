@@ -4,7 +4,7 @@
  */
 
 /** Behind what belongs to reading. */
-const START: usize = 80 << 16;
+const START: usize = 72 << 16;
 const ROOM_ROWS: usize = 1 << 13;
 const CODES: usize = 256;
 /** Behind room for columns: a byte, two words. */

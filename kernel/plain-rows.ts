@@ -18,8 +18,7 @@ const THREADS: usize = OPEN + 256 * 4;
 const TIME: usize = THREADS + 256 * 256 * 4;
 const WORD: usize = TIME + 8 * ROOM_ROWS;
 const SPOT: usize = WORD + 4 * ROOM_ROWS;
-const KIND: usize = SPOT + 4 * ROOM_ROWS;
-const BYTES: usize = KIND + 4 * ROOM_ROWS;
+const BYTES: usize = SPOT + 4 * ROOM_ROWS;
 const THREAD: usize = BYTES + 4 * ROOM_ROWS;
 
 const SECOND_PLACE: usize = CACHE_BYTES / 2;
@@ -145,11 +144,11 @@ export function plainRows(
       words = (words + 32) & (WORDS_BYTES - 1);
       if (wordsDiffer(WORDS + words, first8, second8) != 0) break;
     }
-    const length = load<u32>(WORDS + words, 24);
-    if (length == 0) break;
-    p += <usize>length;
-    const kind = load<u32>(WORDS + words, 28);
-    const actor = <i32>(kind >> 5);
+    const lengthAndActor = load<u32>(WORDS + words, 24);
+    if (lengthAndActor == 0) break;
+    p += <usize>(lengthAndActor & 255);
+    const actor = <i32>(lengthAndActor >> 8);
+    const kind = load<i32>(WORDS + words, 28);
 
     const x = v128.load(p);
     const digit = i8x16.sub(x, zeros);
@@ -219,8 +218,7 @@ export function plainRows(
     const to = <usize>row << 2;
     store<f64>(TIME + (to << 1), <f64>time);
     store<i32>(WORD + to, word);
-    store<i32>(SPOT + to, offset | ((first & 31) << 12));
-    store<u32>(KIND + to, kind);
+    store<i32>(SPOT + to, offset | ((first & 31) << 12) | kind);
     store<i32>(BYTES + to, size);
     if (withThread) store<i32>(THREAD + to, thread);
     row++;

@@ -24,7 +24,7 @@ export const HIT_PATH: Kernel = {
 
 export const READING: Kernel = {
   title: 'reading traces',
-  sources: ['plain-rows.ts', 'columns.ts'],
+  sources: ['plain-rows.ts', 'columns.ts', 'numbering.ts'],
   module: new URL('../../src/trace/kernel/wasm.ts', import.meta.url),
 };
 

@@ -13,6 +13,7 @@ import { LaunchTracker } from './launches.ts';
 import { blockOf } from './live-blocks.ts';
 import { TracedMemory } from './memory.ts';
 import type { Range } from './range.ts';
+import { RowKinds } from './row-kinds.ts';
 import { RowWriter } from './rows.ts';
 
 /** Largest access in blocks: page ids are 31-bit. */
@@ -59,6 +60,7 @@ export class TraceCompiler {
   /** Line of the last record. */
   lastLine = 0;
   hasTime = false;
+  readonly kinds = new RowKinds();
   rows: RowWriter;
 
   constructor(file: string, loops = new ReadMemory()) {
@@ -67,14 +69,14 @@ export class TraceCompiler {
     this.actors = new ActorTable(loops.knownThreads);
     this.launches = new LaunchTracker(loops.openEvent);
     this.memory = new TracedMemory(loops, this.launches, (message, line) => this.fail(message, line));
-    this.rows = new RowWriter(loops, false);
+    this.rows = new RowWriter(loops, this.kinds, false);
     this.actors.add('cpu');
   }
 
   /** The columns are known. */
   begin(columns: { time: boolean; thread: boolean }): void {
     this.hasTime = columns.time;
-    this.rows = new RowWriter(this.loops, columns.thread);
+    this.rows = new RowWriter(this.loops, this.kinds, columns.thread);
   }
 
   fail(message: string, line: number | null = this.line): never {

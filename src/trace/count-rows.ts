@@ -3,13 +3,13 @@
 import { BLOCK_PAGES, MASK_WORDS, popcount32 } from '../replay/mask.ts';
 import { LAST_ACCESS, OP_NAMES } from './compiled.ts';
 import type { TraceCompiler } from './compiler.ts';
-import type { FinalColumns } from './kernel/columns.ts';
-import { COUNTS, type Counting } from './kernel/kernel.ts';
+import { COUNTS, type Counting, type WordIds } from './kernel/kernel.ts';
+import { SPOT_KIND_SHIFT } from './kernel/layout.ts';
 import { LineCounter } from './lines.ts';
-import { type PackedChunk, unpack } from './packed.ts';
+import { type PackedChunk, unpackPlaces } from './packed.ts';
 import type { Numbering } from './page-ids.ts';
 
-const ACCESS_OPS = LAST_ACCESS + 1;
+const BYTE = 255;
 
 /** By final actor; accesses by actor and op. */
 export interface RowCounts {
@@ -22,29 +22,33 @@ export interface RowCounts {
   readonly deviceLineBytes: number;
 }
 
+/** The kinds of rows are in the memory of the loops: `setFinals`. */
 export function countRows(
   chunks: readonly PackedChunk[],
   compiler: TraceCompiler,
   numbering: Numbering,
   actors: number,
+  kinds: number,
 ): RowCounts {
-  return new RowCounting(compiler, numbering, actors).run(chunks);
+  return new RowCounting(compiler, numbering, actors, kinds).run(chunks);
 }
 
 class RowCounting {
   readonly #compiler: TraceCompiler;
   readonly #numbering: Numbering;
   readonly #touched: Int32Array;
+  readonly #kinds: number;
   readonly #lines: LineCounter;
   readonly #endedBy: Map<number, number[]>;
   readonly #recordsByOp = new Float64Array(OP_NAMES.length);
   readonly #hasRecords: boolean[];
 
-  constructor(compiler: TraceCompiler, numbering: Numbering, actors: number) {
+  constructor(compiler: TraceCompiler, numbering: Numbering, actors: number, kinds: number) {
     const { count, touched, endEvent } = compiler.memory.blocks;
     this.#compiler = compiler;
     this.#numbering = numbering;
     this.#touched = touched;
+    this.#kinds = kinds;
     this.#lines = new LineCounter(compiler.loops, numbering.pageIds);
     this.#endedBy = livesByEnd(endEvent.subarray(0, count));
     this.#hasRecords = Array<boolean>(actors).fill(false);
@@ -52,27 +56,35 @@ class RowCounting {
 
   run(chunks: readonly PackedChunk[]): RowCounts {
     const { loops } = this.#compiler;
-    const actors = this.#hasRecords.length;
-    const words = loops.int32(actors * COUNTS * 2);
+    const words = loops.int32(this.#kinds * COUNTS * 2);
     const counts = new Uint32Array(words.buffer, words.byteOffset, words.length);
     const counting: Counting = { counts, lastActor: -1, handOvers: 0 };
-    const columns = loops.finalColumns(chunks.reduce((most, { rows }) => Math.max(most, rows), 0));
     const ids = { wordId: this.#numbering.wordId, touched: this.#touched };
     for (const chunk of chunks) {
-      unpack(chunk, loops, ids, columns);
-      this.#count(chunk.rows, columns, counting);
+      unpackPlaces(chunk, loops);
+      this.#count(chunk.rows, ids, counting);
     }
-    const number = (i: number) => counts[2 * i] + counts[2 * i + 1] * 2 ** 32;
-    const touches = Float64Array.from({ length: actors }, (_, a) => number(a * COUNTS));
-    const bytes = Float64Array.from({ length: actors }, (_, a) => number(a * COUNTS + 1));
+    // The first access is none.
+    return { ...this.#sums(counts), handOvers: Math.max(counting.handOvers - 1, 0) };
+  }
+
+  #sums(counts: Uint32Array): Omit<RowCounts, 'handOvers'> {
+    const actors = this.#hasRecords.length;
     const accesses = new Float64Array(actors);
-    for (let a = 0; a < actors; a++) {
-      for (let op = 0; op < ACCESS_OPS; op++) {
-        const n = number(a * COUNTS + 2 + op);
-        accesses[a] += n;
-        this.#recordsByOp[op] += n;
-        if (n > 0) this.#hasRecords[a] = true;
-      }
+    const touches = new Float64Array(actors);
+    const bytes = new Float64Array(actors);
+    for (let kind = 0; kind < this.#kinds; kind++) {
+      const final = this.#compiler.loops.finals[kind];
+      const op = final & BYTE;
+      const actor = (final >> 8) & BYTE;
+      const number = (i: number) => counts[2 * (kind * COUNTS + i)] + counts[2 * (kind * COUNTS + i) + 1] * 2 ** 32;
+      touches[actor] += number(1);
+      bytes[actor] += number(2);
+      // With `CONTINUES` an op is greater, too: the second and later rows of a record count as none.
+      if (op > LAST_ACCESS) continue;
+      accesses[actor] += number(0);
+      this.#recordsByOp[op] += number(0);
+      if (number(0) > 0) this.#hasRecords[actor] = true;
     }
     return {
       recordsByOp: this.#recordsByOp,
@@ -80,20 +92,22 @@ class RowCounting {
       touches,
       bytes,
       hasRecords: this.#hasRecords,
-      // The first access is none.
-      handOvers: Math.max(counting.handOvers - 1, 0),
       deviceLineBytes: this.#lines.totalBytes(),
     };
   }
 
-  #count(rows: number, columns: FinalColumns, counting: Counting): void {
-    const { loops } = this.#compiler;
+  #count(rows: number, ids: WordIds, counting: Counting): void {
+    const { columns, draft, finals, steps } = this.#compiler.loops;
+    // No times are unpacked here: their memory is free for page ids.
+    const page = steps;
     for (let row = 0; row < rows; row++) {
       // Two loops: the words of lines lie all over the memory, and in a short loop the processor fetches more of them at once.
-      const end = loops.columns.countRows(row, rows, columns, counting);
-      loops.columns.markLines(row, end, columns, this.#lines.bits);
+      const end = columns.countRows(row, rows, draft, ids, finals, counting, page);
+      columns.markLines(row, end, draft, finals, page, this.#lines.bits);
       row = end;
-      if (row < rows) this.#eventRow(columns.op[row], columns.actor[row], columns.page[row]);
+      if (row === rows) break;
+      const final = finals[draft.spot[row] >>> SPOT_KIND_SHIFT];
+      this.#eventRow(final & BYTE, (final >> 8) & BYTE, draft.word[row]);
     }
   }
 

@@ -15,8 +15,9 @@ export function finishTrace(compiler: TraceCompiler, name: string, sha256: strin
   if (numbering.pageIds >= 2 ** 31) compiler.fail('the trace touches more than 8 TiB of live memory at once', null);
   const finalActor = actors.finalOrder();
   const packed = compiler.rows.finish();
-  setFinals(loops, finalActor);
-  const counts = countRows(packed, compiler, numbering, actors.names.length);
+  const kinds = compiler.kinds.finish();
+  setFinals(loops, kinds, finalActor);
+  const counts = countRows(packed, compiler, numbering, actors.names.length, kinds.length);
   const inferred = allocations.length === 0 && blocks.count > 0;
   const inferredRuns = inferred ? inferAllocations(numbering.lives) : [];
 
@@ -56,7 +57,7 @@ export function finishTrace(compiler: TraceCompiler, name: string, sha256: strin
     slots: numbering.slots,
     warnings: compiler.warnings,
     chunks: chunksOfPacked(
-      { chunks: packed, withThread: compiler.rows.withThreads, place: numbering.place, finalActor },
+      { chunks: packed, withThread: compiler.rows.withThreads, place: numbering.place, kinds, finalActor },
       numbering.lives,
     ),
   };

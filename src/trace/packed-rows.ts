@@ -1,20 +1,12 @@
 /** Rows of a trace in memory, packed; each walk over them unpacks a chunk at a time. */
 
 import { MASK_WORDS, popcount32 } from '../replay/mask.ts';
-import {
-  type BlockLives,
-  CONTINUES,
-  type CompiledTrace,
-  dispatchCode,
-  NO_CODE,
-  OP_NAMES,
-  type TraceChunk,
-} from './compiled.ts';
+import { type BlockLives, CONTINUES, type CompiledTrace, dispatchCode, NO_CODE, type TraceChunk } from './compiled.ts';
 import type { Arena } from './kernel/arena.ts';
 import type { WordIds } from './kernel/kernel.ts';
-import { KIND_ACTOR_SHIFT, KIND_CONTINUES } from './kernel/layout.ts';
 import { ReadMemory } from './kernel/memory.ts';
 import { type PackedChunk, unpack } from './packed.ts';
+import { KIND_ACTOR_SHIFT } from './row-kinds.ts';
 
 /** Plain data and arrays: other threads walk over the same rows by themselves. */
 export interface PackedRows {
@@ -22,9 +14,13 @@ export interface PackedRows {
   readonly withThread: boolean;
   /** Rows name a block's life by order of first touch: its place in the lives of the trace. */
   readonly place: Int32Array;
+  /** By number of a kind of row: `RowKinds.finish`. */
+  readonly kinds: Uint16Array;
   /** Final index of each actor by order of appearance. */
   readonly finalActor: Uint8Array;
 }
+
+const OP_BYTE = 255;
 
 /** Known by the function, which stays the same when a trace is copied with other facts. */
 const packed = new WeakMap<CompiledTrace['chunks'], PackedRows>();
@@ -42,10 +38,10 @@ export function packedRowsOf(trace: CompiledTrace): PackedRows | null {
 }
 
 function* unpackAll(rows: PackedRows, lives: BlockLives, arena?: Arena): Generator<TraceChunk> {
-  const { chunks, withThread, place, finalActor } = rows;
+  const { chunks, withThread, place, kinds, finalActor } = rows;
   if (chunks.length === 0) return;
   const memory = new ReadMemory('auto', arena);
-  setFinals(memory, finalActor);
+  setFinals(memory, kinds, finalActor);
   const ids = wordIds(memory, lives, place);
   const most = chunks.reduce((n, chunk) => Math.max(n, chunk.rows), 0);
   // Two in turn: who walks the rows looks at a chunk and the one after it.
@@ -74,13 +70,12 @@ function wordIds(memory: ReadMemory, { firstId, touched }: BlockLives, place: In
   return ids;
 }
 
-/** By kind of row: op, final actor, dispatch byte of a row with one page. */
-export function setFinals({ finals }: ReadMemory, finalActor: Uint8Array): void {
-  for (const [appeared, actor] of finalActor.entries()) {
-    for (const op of OP_NAMES.keys()) {
-      const kind = (appeared << KIND_ACTOR_SHIFT) | op;
-      finals[kind] = op | (actor << 8) | (dispatchCode(op, actor, 1) << 16);
-      finals[kind | KIND_CONTINUES] = op | CONTINUES | (actor << 8) | (NO_CODE << 16);
-    }
+/** By number of a kind of row: op, final actor, dispatch byte of a row with one page. */
+export function setFinals({ finals }: ReadMemory, kinds: Uint16Array, finalActor: Uint8Array): void {
+  for (const [number, kind] of kinds.entries()) {
+    const op = kind & OP_BYTE;
+    const actor = finalActor[kind >> KIND_ACTOR_SHIFT];
+    const code = (op & CONTINUES) === 0 ? dispatchCode(op, actor, 1) : NO_CODE;
+    finals[number] = op | (actor << 8) | (code << 16);
   }
 }

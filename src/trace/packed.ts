@@ -4,15 +4,18 @@
  */
 
 import type { FinalColumns } from './kernel/columns.ts';
-import type { Narrow, Scanned } from './kernel/kernel.ts';
-import { KIND_CONTINUES, ROOM_ROWS } from './kernel/layout.ts';
+import type { Narrow, Scanned, WordIds } from './kernel/kernel.ts';
+import { ROOM_ROWS } from './kernel/layout.ts';
 import type { ReadMemory } from './kernel/memory.ts';
 
-/** number = base + (what is kept << shift), in so many bytes; 0 = all are `base`; 8 = doubles. */
+/**
+ * number = base + (what is kept << shift), in so many bytes; 0 = all are `base`; 3 = the lowest two of each, then, from the
+ * next multiple of 8 on, the third of each; 8 = doubles.
+ */
 export interface PackedColumn {
   readonly base: number;
   readonly shift: number;
-  readonly bytesPerRow: 0 | 1 | 2 | 4 | 8;
+  readonly bytesPerRow: 0 | 1 | 2 | 3 | 4 | 8;
   /** In the memory of the chunk. */
   readonly at: number;
 }
@@ -20,15 +23,12 @@ export interface PackedColumn {
 /** Plain data: other threads unpack it too. */
 export interface PackedChunk {
   readonly rows: number;
-  /** Of the first row. */
-  readonly record: number;
-  /** Whether the first row goes on with the record of the chunk before. */
-  readonly continues: boolean;
+  /** Of the row before the first. */
+  readonly recordBefore: number;
   readonly firstNs: number;
   readonly memory: SharedArrayBuffer;
   readonly word: PackedColumn;
   readonly spot: PackedColumn;
-  readonly kind: PackedColumn;
   readonly bytes: PackedColumn;
   /** Differences of times, or times as doubles. */
   readonly time: PackedColumn;
@@ -46,7 +46,7 @@ export class Packer {
   }
 
   /** The draft rows of the memory, from the first on. */
-  pack(rows: number, record: number, withThread: boolean): PackedChunk {
+  pack(rows: number, recordBefore: number, withThread: boolean): PackedChunk {
     const { draft } = this.#memory;
     this.#rows = rows;
     this.#used = 0;
@@ -55,14 +55,12 @@ export class Packer {
     const columns = {
       word: this.#packColumn(draft.word),
       spot: this.#packColumn(draft.spot),
-      kind: this.#packColumn(draft.kind),
       bytes: this.#packColumn(draft.bytes),
       thread: withThread ? this.#packColumn(new Uint32Array(buffer, byteOffset, ROOM_ROWS)) : null,
     };
     const memory = new SharedArrayBuffer(this.#used);
     new Uint8Array(memory).set(this.#memory.packed.subarray(0, this.#used));
-    const continues = (draft.kind[0] & KIND_CONTINUES) !== 0;
-    return { rows, record, continues, firstNs: draft.timeNs[0], memory, time, ...columns };
+    return { rows, recordBefore, firstNs: draft.timeNs[0], memory, time, ...columns };
   }
 
   #packTimes(): PackedColumn {
@@ -87,48 +85,70 @@ export class Packer {
     if (bits === 0) return { base: least, shift: 0, bytesPerRow: 0, at: 0 };
     const shift = 31 - Math.clz32(bits & -bits);
     const most = (greatest - least) >>> shift;
-    const bytesPerRow = most < 2 ** 8 ? 1 : most < 2 ** 16 ? 2 : 4;
-    const at = this.#take(bytesPerRow);
-    columns.narrow(column, rows, least, shift, narrowView(packed.buffer, packed.byteOffset + at, bytesPerRow, rows));
+    const bytesPerRow = most < 2 ** 8 ? 1 : most < 2 ** 16 ? 2 : most < 2 ** 24 ? 3 : 4;
+    const low = bytesPerRow === 3 ? 2 : bytesPerRow;
+    const at = this.#take(low);
+    const part = (at: number, bytes: 1 | 2 | 4) => narrowView(packed.buffer, packed.byteOffset + at, bytes, rows);
+    columns.narrow(column, rows, least, shift, part(at, low));
+    if (bytesPerRow === 3) columns.narrow(column, rows, least, shift + 16, part(this.#take(1), 1));
     return { base: least, shift, bytesPerRow, at };
   }
 
   #take(bytesPerRow: number): number {
     const at = this.#used;
-    this.#used += Math.ceil((bytesPerRow * this.#rows) / 8) * 8;
+    this.#used = partEnd(at, bytesPerRow, this.#rows);
     return at;
   }
 }
 
-function narrowView(buffer: ArrayBufferLike, at: number, bytesPerRow: number, rows: number): Narrow {
+function narrowView(buffer: ArrayBufferLike, at: number, bytesPerRow: 1 | 2 | 4, rows: number): Narrow {
   if (bytesPerRow === 1) return new Uint8Array(buffer, at, rows);
   return bytesPerRow === 2 ? new Uint16Array(buffer, at, rows) : new Uint32Array(buffer, at, rows);
 }
 
+/** Where a packed column ends, `at` being a multiple of 8 in it or its begin. */
+function partEnd(at: number, bytesPerRow: number, rows: number): number {
+  return at + Math.ceil((bytesPerRow * rows) / 8) * 8;
+}
+
+/** Widens a column of the chunk whose packed columns are in the memory. */
+function widen({ base, shift, bytesPerRow, at }: PackedColumn, memory: ReadMemory, rows: number, column: Uint32Array) {
+  const { columns, packed } = memory;
+  if (bytesPerRow === 0) {
+    columns.fill(rows, base, column);
+    return;
+  }
+  const part = (at: number, bytes: 1 | 2 | 4) => narrowView(packed.buffer, packed.byteOffset + at, bytes, rows);
+  const low = bytesPerRow === 3 ? 2 : (bytesPerRow as 1 | 2 | 4);
+  columns.widen(part(at, low), rows, base, shift, column);
+  if (bytesPerRow === 3) {
+    columns.raise(part(partEnd(at, 2, rows), 1) as Uint8Array, rows, shift + 16, column);
+  }
+}
+
+/** Widens what is needed to count a chunk's rows into the draft columns of the memory. */
+export function unpackPlaces(chunk: PackedChunk, memory: ReadMemory): void {
+  const { draft, packed } = memory;
+  packed.set(new Uint8Array(chunk.memory));
+  widen(chunk.word, memory, chunk.rows, draft.word);
+  widen(chunk.spot, memory, chunk.rows, draft.spot);
+  widen(chunk.bytes, memory, chunk.rows, draft.bytes);
+}
+
 /** Widens a chunk into `to`, and what is no final column into the draft columns of the memory. Its pages get their ids. */
-export function unpack(
-  chunk: PackedChunk,
-  memory: ReadMemory,
-  ids: { readonly wordId: Int32Array; readonly touched: Int32Array },
-  to: FinalColumns,
-): void {
-  const { rows, record, continues, firstNs, time } = chunk;
+export function unpack(chunk: PackedChunk, memory: ReadMemory, ids: WordIds, to: FinalColumns): void {
+  const { rows, recordBefore, firstNs, time, thread } = chunk;
   const { columns, draft, steps, packed, finals } = memory;
   packed.set(new Uint8Array(chunk.memory));
-  const widen = ({ base, shift, bytesPerRow, at }: PackedColumn, column: Uint32Array) => {
-    if (bytesPerRow === 0) columns.fill(rows, base, column);
-    else columns.widen(narrowView(packed.buffer, packed.byteOffset + at, bytesPerRow, rows), rows, base, shift, column);
-  };
-  widen(chunk.word, draft.word);
-  widen(chunk.spot, draft.spot);
-  widen(chunk.kind, draft.kind);
-  widen(chunk.bytes, to.bytes);
-  if (chunk.thread !== null) widen(chunk.thread, new Uint32Array(to.thread.buffer, to.thread.byteOffset, rows));
+  widen(chunk.word, memory, rows, draft.word);
+  widen(chunk.spot, memory, rows, draft.spot);
+  widen(chunk.bytes, memory, rows, to.bytes);
+  if (thread !== null) widen(thread, memory, rows, new Uint32Array(to.thread.buffer, to.thread.byteOffset, rows));
   if (time.bytesPerRow === 8) {
     to.timeNs.set(new Float64Array(packed.buffer, packed.byteOffset + time.at, rows));
   } else {
-    widen(time, steps);
+    widen(time, memory, rows, steps);
     columns.sums(steps, rows, firstNs - steps[0], to.timeNs);
   }
-  columns.numberRows(rows, continues ? record : record - 1, draft, ids, finals, to);
+  columns.numberRows(rows, recordBefore, draft, ids, finals, to);
 }

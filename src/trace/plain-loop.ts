@@ -11,10 +11,10 @@ import { MASK_WORDS, PAGE_BYTES } from '../replay/mask.ts';
 import { KNOWN_THREADS } from './actors.ts';
 import type { TraceCompiler } from './compiler.ts';
 import { HEX_PAIRS, ONE_HEX } from './digit-pairs.ts';
-import { KIND_ACTOR_SHIFT, SPOT_BIT_SHIFT } from './kernel/layout.ts';
+import { SPOT_BIT_SHIFT } from './kernel/layout.ts';
 import { ACTOR_WORDS, CACHE_LAUNCH, CACHE_LIFE, CACHE_PAGES, cacheEntry, SECOND_PLACE } from './live-blocks.ts';
 import type { Digits, PlainColumns } from './plain-rows.ts';
-import { KIND, LENGTH, MASK_2, MASK_3, NEXT, WORDS, wordsHash } from './row-words.ts';
+import { ACTOR_SHIFT, KIND, LENGTH_AND_ACTOR, MASK_2, MASK_3, NEXT, WORDS, wordsHash } from './row-words.ts';
 
 // What is imported is loaded anew at each use; a constant of this module is compiled into the loop.
 const HEX = HEX_PAIRS;
@@ -28,9 +28,10 @@ const LAUNCH = CACHE_LAUNCH;
 const OTHER_PLACE = SECOND_PLACE;
 const THIRD_MASK = MASK_2;
 const FOURTH_MASK = MASK_3;
-const WORDS_LENGTH = LENGTH;
+const WORDS_LENGTH = LENGTH_AND_ACTOR;
 const WORDS_KIND = KIND;
-const ACTOR_SHIFT = KIND_ACTOR_SHIFT;
+const WORDS_ACTOR_SHIFT = ACTOR_SHIFT;
+const LENGTH_MASK = (1 << ACTOR_SHIFT) - 1;
 const BIT_SHIFT = SPOT_BIT_SHIFT;
 const NEXT_WORDS = NEXT;
 const WORDS_END = WORDS - 1;
@@ -68,7 +69,7 @@ export function plainRows(
 ): number {
   const firstRow = into.rows.rows;
   const { memory, rows, launches } = into;
-  const { timeNs, word: wordOf, spot, kind: kindOf, bytes, thread: threadOf } = rows.draft;
+  const { timeNs, word: wordOf, spot, bytes, thread: threadOf } = rows.draft;
   const withTime = columns.time ? 1 : 0;
   const withThread = columns.thread ? 1 : 0;
   const withArg = columns.arg ? 1 : 0;
@@ -140,11 +141,11 @@ export function plainRows(
         break;
       }
     }
-    const length = words[w + WORDS_LENGTH];
-    if (length === 0) break;
-    next = (next + length) | 0;
+    const lengthAndActor = words[w + WORDS_LENGTH];
+    if (lengthAndActor === 0) break;
+    next = (next + (lengthAndActor & LENGTH_MASK)) | 0;
+    const a = lengthAndActor >> WORDS_ACTOR_SHIFT;
     const kind = words[w + WORDS_KIND];
-    const a = kind >> ACTOR_SHIFT;
 
     // Address: 64 bits in two words. Rows of two kinds may take turns, near and far memory.
     if (buffer[next + hexDigits] !== COMMA) {
@@ -283,8 +284,7 @@ export function plainRows(
 
     timeNs[row] = time;
     wordOf[row] = word;
-    spot[row] = inPage | ((first & 31) << BIT_SHIFT);
-    kindOf[row] = kind;
+    spot[row] = inPage | ((first & 31) << BIT_SHIFT) | kind;
     bytes[row] = size;
     if (withThread !== 0) threadOf[row] = thread;
     row = (row + 1) | 0;

@@ -60,7 +60,7 @@ export class PlainRows {
   }
 
   addWords(actorName: string, actor: number, opWord: string, op: number): void {
-    addWords(this.#into.loops.words, actorName, actor, opWord, op);
+    addWords(this.#into.loops.words, actorName, actor, opWord, this.#into.kinds.numberOf(op, actor));
   }
 
   /** Lines that `read` is to be called for. */
@@ -96,7 +96,7 @@ export class PlainRows {
     const { rows, memory, launches, records } = this.#into;
     if (start >= this.#end()) this.#copy(start);
     const end = this.#end();
-    rows.makeRoom(records);
+    rows.makeRoom(records - 1);
     const { time, thread, arg } = this.#columns;
     const firstRow = rows.rows;
     const address = this.#address;
@@ -139,7 +139,7 @@ export class PlainRows {
     const { rows, records } = this.#into;
     const end = this.#ahead.length - LONGEST_PLAIN_ROW;
     if (start >= end) return start;
-    rows.makeRoom(records);
+    rows.makeRoom(records - 1);
     const firstRow = rows.rows;
     const endRow = Math.min(firstRow + ROWS_AT_ONCE, rows.capacity);
     const at = plainRows(this.#into, this.#columns, this.#digits, this.#ahead, this.#view, start, end, endRow);

@@ -2,16 +2,12 @@
 
 import { CONTINUES } from './compiled.ts';
 import type { DraftColumns } from './kernel/columns.ts';
-import { KIND_ACTOR_SHIFT, KIND_CONTINUES, ROOM_ROWS, SPOT_BIT_SHIFT } from './kernel/layout.ts';
+import { ROOM_ROWS, SPOT_BIT_SHIFT, SPOT_KIND_SHIFT } from './kernel/layout.ts';
 import type { ReadMemory } from './kernel/memory.ts';
 import { type PackedChunk, Packer } from './packed.ts';
+import type { RowKinds } from './row-kinds.ts';
 
 const FIRST_CHUNK_ROWS = 1024;
-
-/** Op (possibly with `CONTINUES`) and actor in one number. */
-export function kindOf(op: number, actor: number): number {
-  return (actor << KIND_ACTOR_SHIFT) | ((op & CONTINUES) === 0 ? op : (op & ~CONTINUES) | KIND_CONTINUES);
-}
 
 /** Rows go straight into the columns of `draft`; whoever adds one makes room first. */
 export class RowWriter {
@@ -20,13 +16,15 @@ export class RowWriter {
   /** Rows in `draft`, and how many may be there. */
   rows = 0;
   capacity = FIRST_CHUNK_ROWS;
+  readonly #kinds: RowKinds;
   readonly #packer: Packer;
   readonly #chunks: PackedChunk[] = [];
-  /** Record of the first row in `draft`. */
-  #firstRecord = 0;
+  /** Record of the row before the first in `draft`. */
+  #recordBefore = -1;
 
-  constructor(memory: ReadMemory, withThreads: boolean) {
+  constructor(memory: ReadMemory, kinds: RowKinds, withThreads: boolean) {
     this.draft = memory.draft;
+    this.#kinds = kinds;
     this.withThreads = withThreads;
     this.#packer = new Packer(memory);
   }
@@ -43,13 +41,12 @@ export class RowWriter {
     offset: number,
     bytes: number,
   ): void {
-    this.makeRoom(record);
+    this.makeRoom((op & CONTINUES) === 0 ? record - 1 : record);
     const { draft } = this;
     const i = this.rows++;
     draft.timeNs[i] = timeNs;
     draft.word[i] = word;
-    draft.spot[i] = offset | (bit << SPOT_BIT_SHIFT);
-    draft.kind[i] = kindOf(op, actor);
+    draft.spot[i] = offset | (bit << SPOT_BIT_SHIFT) | (this.#kinds.numberOf(op, actor) << SPOT_KIND_SHIFT);
     draft.bytes[i] = bytes;
     draft.thread[i] = thread;
   }
@@ -64,19 +61,19 @@ export class RowWriter {
     return this.#chunks;
   }
 
-  /** Room for one row at least, of that record or of later ones. */
-  makeRoom(record: number): void {
-    if (this.rows === 0) this.#firstRecord = record;
+  /** Room for one row at least, after one of that record. */
+  makeRoom(recordBefore: number): void {
+    if (this.rows === 0) this.#recordBefore = recordBefore;
     else if (this.rows === this.capacity) {
       this.#pack();
-      this.#firstRecord = record;
+      this.#recordBefore = recordBefore;
       this.capacity = Math.min(ROOM_ROWS, FIRST_CHUNK_ROWS << Math.min(6, 2 * this.#chunks.length));
     }
   }
 
   #pack(): void {
     if (this.rows === 0) return;
-    this.#chunks.push(this.#packer.pack(this.rows, this.#firstRecord, this.withThreads));
+    this.#chunks.push(this.#packer.pack(this.rows, this.#recordBefore, this.withThreads));
     this.rows = 0;
   }
 }

@@ -13,7 +13,7 @@ import type { Counting, Narrow } from '../../src/trace/kernel/kernel.ts';
 import { FREE_AT } from '../../src/trace/kernel/layout.ts';
 import { ReadMemory } from '../../src/trace/kernel/memory.ts';
 import { setFinals } from '../../src/trace/packed-rows.ts';
-import { kindOf } from '../../src/trace/rows.ts';
+import { RowKinds } from '../../src/trace/row-kinds.ts';
 import { sourceOfText } from '../../src/trace/source.ts';
 import { snapshot } from './snapshot.ts';
 
@@ -145,6 +145,21 @@ describe('loops over columns', () => {
           });
           expect(kept[0]).toEqual(kept[1]);
         }
+        // In parts, two bytes and one.
+        const truncated = [auto, plain].map((memory) => {
+          const back = words(memory, numbers);
+          const low = words(memory, numbers);
+          const high = words(memory, numbers);
+          const lows = new Uint16Array(low.buffer, low.byteOffset, numbers.length);
+          const highs = new Uint8Array(high.buffer, high.byteOffset, numbers.length);
+          memory.columns.narrow(words(memory, numbers), numbers.length, least, 8, lows);
+          memory.columns.narrow(words(memory, numbers), numbers.length, least, 24, highs);
+          memory.columns.widen(lows, numbers.length, least, 8, back);
+          memory.columns.raise(highs, numbers.length, 24, back);
+          return [...back];
+        });
+        const whole = Array.from(numbers, (x) => (least + ((((x - least) >>> 8) << 8) >>> 0)) >>> 0);
+        expect(truncated).toEqual([whole, whole]);
       }),
       { numRuns: 100, seed: 5 },
     );
@@ -229,12 +244,13 @@ describe('loops over columns', () => {
     fc.assert(
       fc.property(fc.array(draftRow, { minLength: 1, maxLength: ROWS, size: 'max' }), (rows) => {
         const outcomes = both().map((memory) => {
-          for (const [i, { op, actor, word, bit, offset }] of rows.entries()) {
+          const kinds = new RowKinds();
+          for (const [i, { op, actor, word, bit, offset, bytes }] of rows.entries()) {
             memory.draft.word[i] = word;
-            memory.draft.spot[i] = offset | (bit << 12);
-            memory.draft.kind[i] = kindOf(op, actor);
+            memory.draft.spot[i] = offset | (bit << 12) | (kinds.numberOf(op, actor) << 17);
+            memory.draft.bytes[i] = bytes;
           }
-          setFinals(memory, Uint8Array.of(0, 4, 2, 90, 1));
+          setFinals(memory, kinds.finish(), Uint8Array.of(0, 4, 2, 90, 1));
           const to = memory.finalColumns(rows.length);
           to.bytes.set(rows.map(({ bytes }) => bytes));
           const ids = { wordId: memory.int32(64), touched: memory.int32(64) };
@@ -243,15 +259,17 @@ describe('loops over columns', () => {
             ids.touched[w] = Math.imul(w + 1, 0x9e3779b1);
           }
           memory.columns.numberRows(rows.length, 41, memory.draft, ids, memory.finals, to);
-          const counts = words(memory, new Uint32Array(91 * 10));
+          const counts = words(memory, new Uint32Array(kinds.finish().length * 6));
           // A count that is about to need its upper half.
           counts.fill(0xffffff00);
           const counting: Counting = { counts, lastActor: -1, handOvers: 0 };
           const bits = memory.int32((64 * 32 + 1024) * 2);
           const ends: number[] = [];
           for (let from = 0; from < rows.length; from = ends.at(-1)! + 1) {
-            ends.push(memory.columns.countRows(from, rows.length, to, counting));
-            memory.columns.markLines(from, ends.at(-1)!, to, bits);
+            const { columns, draft, finals, steps } = memory;
+            ends.push(columns.countRows(from, rows.length, draft, ids, finals, counting, steps));
+            columns.markLines(from, ends.at(-1)!, draft, finals, steps, bits);
+            for (let row = from; row < ends.at(-1)!; row++) expect(steps[row]).toBe(to.page[row]);
           }
           const { thread: _, timeNs: __, ...columns } = to;
           const kept = Object.entries(columns).map(([name, column]) => [name, ...column]);

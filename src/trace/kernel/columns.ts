@@ -7,10 +7,8 @@
 export interface DraftColumns {
   readonly timeNs: Float64Array;
   readonly word: Uint32Array;
-  /** Offset in the first page, and that page's bit in the mask word << `SPOT_BIT_SHIFT`. */
+  /** Offset in the first page, that page's bit in the mask word << `SPOT_BIT_SHIFT`, kind of row << `SPOT_KIND_SHIFT`. */
   readonly spot: Uint32Array;
-  /** Op, `KIND_CONTINUES`, actor by order of appearance << `KIND_ACTOR_SHIFT`. */
-  readonly kind: Uint32Array;
   readonly bytes: Uint32Array;
   readonly thread: Int32Array;
 }

@@ -18,19 +18,22 @@ export interface WordIds {
 }
 
 export interface Counting {
-  /** By final actor: touches, bytes, records of each access op. 64 bits each: two words, low one first. */
+  /** By number of a kind of row: rows, touches, bytes. 64 bits each: two words, low one first. */
   readonly counts: Uint32Array;
   lastActor: number;
   handOvers: number;
 }
-/** 64-bit numbers of an actor in `counts`. */
-export const COUNTS = 5;
+/** 64-bit numbers of a kind in `counts`. */
+export const COUNTS = 3;
 
 export interface ColumnKernel {
   scan(column: Uint32Array, rows: number, into: Scanned): void;
-  /** (number - base) >>> shift. */
+  /** (number - base) >>> shift: has room in one byte or four, in two are its lowest ones. */
   narrow(column: Uint32Array, rows: number, base: number, shift: number, to: Narrow): void;
+  /** base + (number << shift). */
   widen(from: Narrow, rows: number, base: number, shift: number, column: Uint32Array): void;
+  /** Adds number << shift. */
+  raise(from: Uint8Array, rows: number, shift: number, column: Uint32Array): void;
   /** The same number in every row. */
   fill(rows: number, value: number, column: Uint32Array): void;
   /** From each time to the next, 0 for the first; false if one has more than 32 bits. */
@@ -45,10 +48,25 @@ export interface ColumnKernel {
     finals: Uint32Array,
     to: FinalColumns,
   ): void;
-  /** Counts access rows from..to - 1, up to the first that is none; gives that. */
-  countRows(from: number, to: number, rows: FinalColumns, counting: Counting): number;
+  /** Counts access rows from..to - 1, up to the first that is none, and tells their page ids; gives that row. */
+  countRows(
+    from: number,
+    to: number,
+    draft: DraftColumns,
+    ids: WordIds,
+    finals: Uint32Array,
+    counting: Counting,
+    page: Uint32Array,
+  ): number;
   /** A bit for each line of a page id that devices touch. */
-  markLines(from: number, to: number, rows: FinalColumns, bits: Int32Array): void;
+  markLines(
+    from: number,
+    to: number,
+    draft: DraftColumns,
+    finals: Uint32Array,
+    page: Uint32Array,
+    bits: Int32Array,
+  ): void;
   /** Bits that are set. */
   countBits(words: Int32Array): number;
 }

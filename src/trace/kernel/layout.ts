@@ -1,6 +1,6 @@
 /**
- * Where things lie in the memory that the loops of reading work on, in bytes. `kernel/plain-rows.ts` and
- * `kernel/columns.ts` say the same.
+ * Where things lie in the memory that the loops of reading work on, in bytes. `kernel/plain-rows.ts`,
+ * `kernel/columns.ts` and `kernel/numbering.ts` say the same.
  */
 
 /** Rows of the columns. */
@@ -45,19 +45,18 @@ export const THREADS_BYTES = 256 * 256 * 4;
 export const TIME_AT = THREADS_AT + THREADS_BYTES;
 export const WORD_AT = TIME_AT + 8 * ROOM_ROWS;
 export const SPOT_AT = WORD_AT + 4 * ROOM_ROWS;
-export const KIND_AT = SPOT_AT + 4 * ROOM_ROWS;
-export const BYTES_AT = KIND_AT + 4 * ROOM_ROWS;
+export const BYTES_AT = SPOT_AT + 4 * ROOM_ROWS;
 export const THREAD_AT = BYTES_AT + 4 * ROOM_ROWS;
-/** Differences of times, while they are packed or unpacked. */
+/** Differences of times while they are packed or unpacked; page ids while rows are counted. */
 export const STEP_AT = THREAD_AT + 4 * ROOM_ROWS;
 
-/** By kind of row: op | actor << 8 | dispatch byte << 16. */
+/** By number of a kind of row: op | actor << 8 | dispatch byte << 16. */
 export const FINAL_AT = STEP_AT + 4 * ROOM_ROWS;
 export const KINDS = 8192;
 
 /** Packed columns on their way in or out. */
 export const PACKED_AT = FINAL_AT + 4 * KINDS;
-export const PACKED_BYTES = 28 * ROOM_ROWS;
+export const PACKED_BYTES = 24 * ROOM_ROWS;
 
 /** Text that is read straight into this memory, and that which is copied into it. */
 export const TEXT_AT = PACKED_AT + PACKED_BYTES;
@@ -69,8 +68,6 @@ export const COPY_BYTES = 64 * 1024;
 /** Here begins what is given out on demand. */
 export const FREE_AT = COPY_AT + COPY_BYTES + BEYOND_BYTES;
 
-/** Bits of a kind: op, `CONTINUES`, actor. */
-export const KIND_CONTINUES = 16;
-export const KIND_ACTOR_SHIFT = 5;
-/** Bits of a spot: offset in the first page, that page's bit in its mask word. */
+/** Bits of a spot: offset in the first page, that page's bit in its mask word, number of the kind of row. */
 export const SPOT_BIT_SHIFT = 12;
+export const SPOT_KIND_SHIFT = 17;

@@ -51,7 +51,6 @@ export class ReadMemory {
       timeNs: new Float64Array(buffer, layout.TIME_AT, ROOM_ROWS),
       word: new Uint32Array(buffer, layout.WORD_AT, ROOM_ROWS),
       spot: new Uint32Array(buffer, layout.SPOT_AT, ROOM_ROWS),
-      kind: new Uint32Array(buffer, layout.KIND_AT, ROOM_ROWS),
       bytes: new Uint32Array(buffer, layout.BYTES_AT, ROOM_ROWS),
       thread: new Int32Array(buffer, layout.THREAD_AT, ROOM_ROWS),
     };

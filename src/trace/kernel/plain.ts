@@ -4,10 +4,11 @@ import { popcount32 } from '../../replay/mask.ts';
 import { CONTINUES, LAST_ACCESS, NO_CODE } from '../compiled.ts';
 import { markLines } from '../lines.ts';
 import { COUNTS, type ColumnKernel } from './kernel.ts';
-import { KIND_CONTINUES, SPOT_BIT_SHIFT } from './layout.ts';
+import { SPOT_BIT_SHIFT, SPOT_KIND_SHIFT } from './layout.ts';
 
 const TWO_32 = 2 ** 32;
-const OP_BITS = 15;
+const ACTOR_BITS = 255;
+const OP_BITS = 127;
 const OFFSET_BITS = (1 << SPOT_BIT_SHIFT) - 1;
 
 export const plainColumns: ColumnKernel = {
@@ -35,6 +36,10 @@ export const plainColumns: ColumnKernel = {
     for (let i = 0; i < rows; i++) column[i] = base + ((from[i] << shift) >>> 0);
   },
 
+  raise(from, rows, shift, column) {
+    for (let i = 0; i < rows; i++) column[i] += from[i] << shift;
+  },
+
   fill(rows, value, column) {
     column.fill(value, 0, rows);
   },
@@ -60,18 +65,15 @@ export const plainColumns: ColumnKernel = {
   },
 
   numberRows(rows, record, draft, { wordId, touched }, finals, to) {
-    const { word, spot, kind } = draft;
+    const { word, spot } = draft;
     const { bytes } = to;
     for (let i = 0; i < rows; i++) {
-      const k = kind[i];
-      const final = finals[k];
+      const final = finals[spot[i] >>> SPOT_KIND_SHIFT];
       const offset = spot[i] & OFFSET_BITS;
       const pages = ((offset + bytes[i] - 1) >> 12) + 1;
       let page = word[i];
-      if ((k & OP_BITS) <= LAST_ACCESS) {
-        page = wordId[page] + popcount32(touched[page] & ~(-1 << (spot[i] >>> SPOT_BIT_SHIFT)));
-      }
-      if ((k & KIND_CONTINUES) === 0) record++;
+      if ((final & OP_BITS) <= LAST_ACCESS) page = idOf(page, spot[i], wordId, touched);
+      if ((final & CONTINUES) === 0) record++;
       to.record[i] = record;
       to.page[i] = page;
       to.pages[i] = pages;
@@ -82,30 +84,32 @@ export const plainColumns: ColumnKernel = {
     }
   },
 
-  countRows(from, to, rows, counting) {
-    const { op, actor, pages, bytes } = rows;
+  countRows(from, to, { word, spot, bytes }, { wordId, touched }, finals, counting, page) {
     const { counts } = counting;
     let { lastActor } = counting;
     let row = from;
     for (; row < to; row++) {
-      const access = op[row] & ~CONTINUES;
-      if (access > LAST_ACCESS) break;
-      const a = actor[row];
-      const at = a * COUNTS * 2;
-      add(counts, at, pages[row]);
-      add(counts, at + 2, bytes[row]);
-      if (op[row] === access) add(counts, at + 4 + 2 * access, 1);
-      if (a !== lastActor) counting.handOvers++;
-      lastActor = a;
+      const kind = spot[row] >>> SPOT_KIND_SHIFT;
+      const final = finals[kind];
+      if ((final & OP_BITS) > LAST_ACCESS) break;
+      page[row] = idOf(word[row], spot[row], wordId, touched);
+      const at = kind * COUNTS * 2;
+      add(counts, at, 1);
+      add(counts, at + 2, (((spot[row] & OFFSET_BITS) + bytes[row] - 1) >> 12) + 1);
+      add(counts, at + 4, bytes[row]);
+      const actor = (final >>> 8) & ACTOR_BITS;
+      if (actor !== lastActor) counting.handOvers++;
+      lastActor = actor;
     }
     counting.lastActor = lastActor;
     return row;
   },
 
-  markLines(from, to, { actor, page, offset, bytes }, bits) {
-    // The host has number 0.
+  markLines(from, to, { spot, bytes }, finals, page, bits) {
     for (let row = from; row < to; row++) {
-      if (actor[row] !== 0) markLines(bits, page[row], offset[row], bytes[row]);
+      const actor = (finals[spot[row] >>> SPOT_KIND_SHIFT] >>> 8) & ACTOR_BITS;
+      // The host has number 0.
+      if (actor !== 0) markLines(bits, page[row], spot[row] & OFFSET_BITS, bytes[row]);
     }
   },
 
@@ -115,6 +119,11 @@ export const plainColumns: ColumnKernel = {
     return n;
   },
 };
+
+/** Page id of an access. */
+function idOf(word: number, spot: number, wordId: Int32Array, touched: Int32Array): number {
+  return wordId[word] + popcount32(touched[word] & ~(-1 << (spot >>> SPOT_BIT_SHIFT)));
+}
 
 /** To a number in two words. */
 function add(counts: Uint32Array, at: number, n: number): void {

@@ -3,7 +3,7 @@
 import type { ColumnKernel } from './kernel.ts';
 import { FOUND_AT } from './layout.ts';
 
-/** Of `kernel/plain-rows.ts` and `kernel/columns.ts`; flags are 0 or 1. */
+/** Of `kernel/plain-rows.ts`, `kernel/columns.ts` and `kernel/numbering.ts`; flags are 0 or 1. */
 export interface Exports {
   plainRows(
     at: number,
@@ -20,6 +20,7 @@ export interface Exports {
   scan(column: number, rows: number): void;
   narrow(column: number, rows: number, base: number, shift: number, bytes: number, to: number): void;
   widen(from: number, bytes: number, rows: number, base: number, shift: number, column: number): void;
+  raise(from: number, rows: number, shift: number, column: number): void;
   fill(rows: number, value: number, column: number): void;
   steps(times: number, rows: number, to: number): number;
   sums(from: number, rows: number, first: number, times: number): void;
@@ -44,6 +45,9 @@ export function wasmColumns(exports: Exports, memory: ArrayBufferLike): ColumnKe
     widen(from, rows, base, shift, column) {
       exports.widen(from.byteOffset, from.BYTES_PER_ELEMENT, rows, base, shift, column.byteOffset);
     },
+    raise(from, rows, shift, column) {
+      exports.raise(from.byteOffset, rows, shift, column.byteOffset);
+    },
     fill(rows, value, column) {
       exports.fill(rows, value, column.byteOffset);
     },
@@ -53,37 +57,22 @@ export function wasmColumns(exports: Exports, memory: ArrayBufferLike): ColumnKe
     sums(from, rows, first, times) {
       exports.sums(from.byteOffset, rows, first, times.byteOffset);
     },
-    numberRows(rows, record, { word, spot, kind }, { wordId, touched }, finals, to) {
+    numberRows(rows, record, { word, spot }, { wordId, touched }, finals, to) {
       const { record: records, page, pages, offset, op, actor, code, bytes } = to;
-      const columns = [word, spot, kind, bytes, finals, wordId, touched, records, page, pages, offset, op, actor, code];
+      const columns = [word, spot, bytes, finals, wordId, touched, records, page, pages, offset, op, actor, code];
       exports.numberRows(rows, record, ...columns.map((column) => column.byteOffset));
     },
-    countRows(from, to, { op, actor, pages, bytes }, counting) {
+    countRows(from, to, { word, spot, bytes }, { wordId, touched }, finals, counting, page) {
       found[0] = counting.lastActor;
       found[1] = 0;
-      const end = exports.countRows(
-        from,
-        to,
-        op.byteOffset,
-        actor.byteOffset,
-        pages.byteOffset,
-        bytes.byteOffset,
-        counting.counts.byteOffset,
-      );
+      const columns = [word, spot, bytes, finals, wordId, touched, counting.counts, page];
+      const end = exports.countRows(from, to, ...columns.map((column) => column.byteOffset));
       counting.lastActor = found[0];
       counting.handOvers += found[1];
       return end;
     },
-    markLines(from, to, { actor, page, offset, bytes }, bits) {
-      exports.markLines(
-        from,
-        to,
-        actor.byteOffset,
-        page.byteOffset,
-        offset.byteOffset,
-        bytes.byteOffset,
-        bits.byteOffset,
-      );
+    markLines(from, to, { spot, bytes }, finals, page, bits) {
+      exports.markLines(from, to, ...[spot, bytes, finals, page, bits].map((column) => column.byteOffset));
     },
     countBits(words) {
       return exports.countBits(words.byteOffset, words.length);
