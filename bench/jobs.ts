@@ -18,9 +18,12 @@ function* scattered(pages: number, touches: number): Generator<string> {
   for (let i = 0; i < touches; i++) yield `gpu0,read,${BASE_ADDRESS + (next() % pages) * PAGE_BYTES},64,`;
 }
 
-const SPINS = 1e9;
-const SPIN =
-  "const { workerData } = require('node:worker_threads'); let s = 0; for (let i = 0; i < workerData; i++) s = (s + i) | 0;";
+const SPINS = 4000;
+/** In a function that is called again and again: code that is compiled while its one loop runs is not the same each time. */
+const SPIN = `
+  const { workerData } = require('node:worker_threads');
+  function spin() { let s = 0; for (let i = 0; i < 1e6; i++) s = (s + i) | 0; return s; }
+  for (let n = 0; n < workerData; n++) spin();`;
 
 export const tasks = {
   /** The same work without memory or waiting, shared by threads: what the machine itself gains from a second one. */

@@ -10,8 +10,14 @@ import type { CompiledTrace } from '../trace/compiled.ts';
 import { OutputError } from './io.ts';
 import { type OutputFile, removeTemporary } from './output-file.ts';
 import { type ReplayThread, ReplayThreads, WorkFailed } from './replay-threads.ts';
-import type { Failure, PlainLane, Work } from './replay-worker.ts';
+import type { Done, Failure, PlainLane, Work } from './replay-worker.ts';
 import { shareTrace } from './shared-trace.ts';
+
+/**
+ * Where there are several threads, each takes another share when it is done with one: stacks take times of their own.
+ * Smaller shares would be done more evenly, but each walks over the whole trace.
+ */
+const SHARES_A_THREAD = 2;
 
 export interface ReplayRunsOptions {
   readonly check: boolean;
@@ -19,17 +25,17 @@ export interface ReplayRunsOptions {
   readonly events: OutputFile | null;
   /** With `events`: fold those of so many records into samples. */
   readonly interval?: number | null;
-  /** Records done, the least of all workers. */
+  /** Records done, the mean of all shares of the runs. */
   readonly onProgress: (records: number) => void;
   /** Threads that were started ahead; more are started where these are too few. */
   readonly threads?: ReplayThreads;
 }
 
-/** A thread for each share of the runs of a plan, to load its code while the trace is read. */
+/** Threads for the runs of a plan, to load the code of their first shares while the trace is read. */
 export function threadsFor(plan: Plan, jobs: number): ReplayThreads {
   const references = plan.choices.flatMap(({ reference }) => plan.sizes.map(() => reference));
-  const shares = split(references.length, jobs);
-  return new ReplayThreads(shares.map(([first, end]) => [...new Set(references.slice(first, end))]));
+  const first = sharesOf(references.length, jobs).slice(0, jobs);
+  return new ReplayThreads(first.map(([from, end]) => [...new Set(references.slice(from, end))]));
 }
 
 /** A run in a form that crosses threads. */
@@ -55,34 +61,40 @@ export async function replayObserved(
 ): Promise<{ readonly lanes: LaneResult[]; readonly found: Found[] }> {
   const shared = shareTrace(trace);
   const eventFiles = events === null ? null : runs.map(() => events.scratchFile());
-  const shares = split(runs.length, jobs);
-  const done = shares.map(() => 0);
+  const shares = sharesOf(runs.length, jobs);
+  const records = shares.map(() => 0);
+  const progress = (share: number, done: number): void => {
+    records[share] = done;
+    onProgress(Math.floor(records.reduce((sum, n) => sum + n, 0) / shares.length));
+  };
+  const results: Done[] = [];
+  let next = 0;
+  const workOn = async (worker: ReplayThread): Promise<void> => {
+    for (let share = next++; share < shares.length; share = next++) {
+      const [first, end] = shares[share];
+      const work: Work = {
+        trace: shared,
+        lanes: runs.slice(first, end).map(plainLane),
+        firstRun: first,
+        check,
+        eventFiles: eventFiles?.slice(first, end) ?? null,
+        interval,
+        question,
+      };
+      results[share] = await worker.replay(work, (done) => progress(share, done));
+      progress(share, trace.records);
+    }
+  };
   const workers: ReplayThread[] = [];
   let finished = false;
   try {
-    const results = await Promise.all(
-      shares.map(([first, end], i) => {
-        const work: Work = {
-          trace: shared,
-          lanes: runs.slice(first, end).map(plainLane),
-          firstRun: first,
-          check,
-          eventFiles: eventFiles?.slice(first, end) ?? null,
-          interval,
-          question,
-        };
-        const worker = threads.take();
-        workers.push(worker);
-        return worker.replay(work, (records) => {
-          done[i] = records;
-          onProgress(Math.min(...done));
-        });
-      }),
-    );
+    while (workers.length < Math.min(jobs, shares.length)) workers.push(threads.take());
+    await Promise.all(workers.map(workOn));
     if (events !== null) for (const file of eventFiles!) append(file, events);
     finished = true;
     return { lanes: results.flatMap((done) => done.results), found: results.flatMap((done) => done.found) };
   } catch (error) {
+    next = shares.length;
     throw error instanceof WorkFailed ? errorOf(error.failure, events) : error;
   } finally {
     const stopped = Promise.all(workers.map((worker) => worker.stop()));
@@ -93,8 +105,8 @@ export async function replayObserved(
 }
 
 /** Neighbouring runs together, shares of equal size within one: [first, end) each. */
-function split(runs: number, jobs: number): [number, number][] {
-  const shares = Math.max(1, Math.min(jobs, runs));
+function sharesOf(runs: number, jobs: number): [number, number][] {
+  const shares = Math.max(1, Math.min(jobs > 1 ? jobs * SHARES_A_THREAD : 1, runs));
   return Array.from({ length: shares }, (_, i) => [
     Math.floor((i * runs) / shares),
     Math.floor(((i + 1) * runs) / shares),

@@ -36,7 +36,7 @@ export class ReplayThread {
     this.worker.on('exit', (code) => this.lose(new Error(`a replay thread ended early (status ${code})`)));
   }
 
-  /** Once. */
+  /** One piece of work at a time. */
   replay(work: Work, onProgress: (records: number) => void): Promise<Done> {
     compileLater('replaying');
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
  * A thread that replays some of the runs, so that the main thread can answer Ctrl-C and show progress. It loads its code
- * at once and waits for its work.
+ * at once and waits for its work, one piece after the other.
  */
 
 import { appendFileSync, writeFileSync } from 'node:fs';
@@ -206,7 +206,7 @@ function post(report: Report): void {
 const references = workerData as readonly string[];
 // Whoever needs a model that does not load will be told why.
 const models = Promise.allSettled(references.map(loadModel));
-parentPort!.once('message', async (given: Work) => {
+parentPort!.on('message', async (given: Work) => {
   await models;
   try {
     post(await work(given));

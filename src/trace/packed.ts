@@ -1,6 +1,6 @@
 /**
  * Rows that are kept: draft columns of a chunk, each as narrow as its numbers allow. Memory that nobody has used before
- * costs more than to pack and unpack: the rows of most traces need 4 to 8 bytes, not 31.
+ * costs more than to pack and unpack: the rows of most traces need 3 to 8 bytes, not 31.
  */
 
 import type { FinalColumns } from './kernel/columns.ts';

@@ -3,6 +3,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeEach, expect, test } from 'vitest';
+import { replayRuns } from '../../src/cli/replay-runs.ts';
+import { planRuns, runsOf } from '../../src/replay/plan.ts';
+import { compileTraceText } from '../../src/trace/index.ts';
 import { finished, gmemEval, scratchFolder, start, TINY, TOY } from './harness.ts';
 
 const folder = scratchFolder();
@@ -95,6 +98,41 @@ test('more jobs than runs, and fewer, give the same result', async () => {
     results.push(readFileSync(out, 'utf8'));
   }
   expect(new Set(results).size).toBe(1);
+});
+
+test('as many threads as jobs: who is done with a share of the runs takes another', async () => {
+  const log = join(folder, 'threads.log');
+  const model = join(folder, 'telling.mjs');
+  writeFileSync(
+    model,
+    `import { appendFileSync } from 'node:fs';
+     import { isMainThread, threadId } from 'node:worker_threads';
+     if (!isMainThread) appendFileSync(${JSON.stringify(log)}, threadId + ' loads\\n');
+     export default { name: 'mine', title: '', summary: [], sources: [], presets: { p: { title: '' } }, parameters: {},
+       create: (core) => {
+         appendFileSync(${JSON.stringify(log)}, threadId + ' ' + core.capacityBytes[1] + '\\n');
+         return { deviceFaults: (device, faults) => { for (let i = 0; i < faults.count; i++) faults.fail(i); } };
+       } };`,
+  );
+  const sizes = [1, 2, 3, 4, 5, 6].map((n) => `${2 * n}MiB`);
+  const { status, stderr } = await run(['run', tiny, '-m', model, '--device-memory', sizes.join(','), '--jobs', '2']);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  const made = lines.filter((line) => !line.endsWith('loads'));
+  const capacities = made.map((line) => Number(line.split(' ')[1]) / 2 ** 21);
+  expect(capacities.sort()).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(new Set(made.map((line) => line.split(' ')[0])).size).toBe(2);
+  expect(lines.length - made.length).toBe(2);
+});
+
+test('progress is that of all shares together', async () => {
+  const trace = await compileTraceText(TINY);
+  const runs = runsOf(await planRuns({ models: [TOY], oversub: [1, 2, 4, 8] }), trace);
+  const told = new Set<number>();
+  const onProgress = (records: number): void => void told.add(records);
+  await replayRuns(trace, runs, { check: false, jobs: 2, events: null, onProgress });
+  // A short share tells of nothing but its end: 1, 2, 3 and 4 of four are done.
+  expect([...told]).toEqual([1, 2, 3, 4].map((done) => Math.floor((done * trace.records) / 4)));
 });
 
 test('threads that wait long for their trace do the same work', async () => {
