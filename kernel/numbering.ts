@@ -19,6 +19,17 @@ function finalOf(spot: u32, finals: usize): u32 {
   return load<u32>(finals + (<usize>(spot >> KIND_SHIFT) << 2));
 }
 
+@inline
+function actorOf(final: u32): u32 {
+  return (final >> 8) & 255;
+}
+
+/** Pages that a row touches; 0 for one without bytes. */
+@inline
+function pagesOf(spot: u32, bytes: i32): i32 {
+  return ((<i32>(spot & 4095) + bytes - 1) >> 12) + 1;
+}
+
 /** Page id of an access. */
 @inline
 function idOf(word: u32, spot: u32, wordId: usize, touched: usize): u32 {
@@ -93,7 +104,7 @@ export function numberRows(
     const spot = load<u32>(spots + (i << 2));
     const final = finalOf(spot, finals);
     const begins = spot & 4095;
-    const count = ((<i32>(begins + load<u32>(bytes + (i << 2)) - 1)) >> 12) + 1;
+    const count = pagesOf(spot, load<i32>(bytes + (i << 2)));
     record += ((final >> 7) & 1) ^ 1;
     store<u32>(records + (i << 2), record);
     store<u32>(page + (i << 2), pageOf(load<u32>(words + (i << 2)), spot, finals, wordId, touched));
@@ -133,9 +144,9 @@ export function countRows(
     const size = load<i32>(bytes + at);
     const mine = counts + <usize>((spot >> KIND_SHIFT) * 24);
     store<i64>(mine, load<i64>(mine) + 1);
-    store<i64>(mine, load<i64>(mine, 8) + <i64>(((<i32>(spot & 4095) + size - 1) >> 12) + 1), 8);
+    store<i64>(mine, load<i64>(mine, 8) + <i64>pagesOf(spot, size), 8);
     store<i64>(mine, load<i64>(mine, 16) + <i64>size, 16);
-    const actor = (final >> 8) & 255;
+    const actor = actorOf(final);
     changes += <i32>(actor != last);
     last = actor;
   }
@@ -179,7 +190,7 @@ function markRow(at: usize, spots: usize, bytes: usize, finals: usize, page: usi
   const last = (begin + load<i32>(bytes + at) - 1) >> LINE_SHIFT;
   const first = begin >> LINE_SHIFT;
   const line = bits + (<usize>load<u32>(page + at) << 3);
-  const device = <i32>((finalOf(spot, finals) >> 8) & 255);
+  const device = <i32>actorOf(finalOf(spot, finals));
   const head = -1 << (first & 31);
   const tail = <i32>(<u32>-1 >> (31 - (last & 31)));
   const firstWord = line + (<usize>(first >> 5) << 2);

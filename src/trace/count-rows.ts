@@ -8,8 +8,7 @@ import { SPOT_KIND_SHIFT } from './kernel/layout.ts';
 import { LineCounter } from './lines.ts';
 import { type PackedChunk, unpackPlaces } from './packed.ts';
 import type { Numbering } from './page-ids.ts';
-
-const BYTE = 255;
+import { actorOf, opOf } from './row-kinds.ts';
 
 /** By final actor; accesses by actor and op. */
 export interface RowCounts {
@@ -61,7 +60,7 @@ class RowCounting {
     const counting: Counting = { counts, lastActor: -1, handOvers: 0 };
     const ids = { wordId: this.#numbering.wordId, touched: this.#touched };
     for (const chunk of chunks) {
-      unpackPlaces(chunk, loops);
+      unpackPlaces(chunk, loops, loops.draft.bytes);
       this.#count(chunk.rows, ids, counting);
     }
     // The first access is none.
@@ -75,8 +74,8 @@ class RowCounting {
     const bytes = new Float64Array(actors);
     for (let kind = 0; kind < this.#kinds; kind++) {
       const final = this.#compiler.loops.finals[kind];
-      const op = final & BYTE;
-      const actor = (final >> 8) & BYTE;
+      const op = opOf(final);
+      const actor = actorOf(final);
       const number = (i: number) => counts[2 * (kind * COUNTS + i)] + counts[2 * (kind * COUNTS + i) + 1] * 2 ** 32;
       touches[actor] += number(1);
       bytes[actor] += number(2);
@@ -107,7 +106,7 @@ class RowCounting {
       row = end;
       if (row === rows) break;
       const final = finals[draft.spot[row] >>> SPOT_KIND_SHIFT];
-      this.#eventRow(final & BYTE, (final >> 8) & BYTE, draft.word[row]);
+      this.#eventRow(opOf(final), actorOf(final), draft.word[row]);
     }
   }
 

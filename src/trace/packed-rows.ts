@@ -6,7 +6,7 @@ import type { Arena } from './kernel/arena.ts';
 import type { WordIds } from './kernel/kernel.ts';
 import { ReadMemory } from './kernel/memory.ts';
 import { type PackedChunk, unpack } from './packed.ts';
-import { KIND_ACTOR_SHIFT } from './row-kinds.ts';
+import { actorOf, kindOf, opOf } from './row-kinds.ts';
 
 /** Plain data and arrays: other threads walk over the same rows by themselves. */
 export interface PackedRows {
@@ -19,8 +19,6 @@ export interface PackedRows {
   /** Final index of each actor by order of appearance. */
   readonly finalActor: Uint8Array;
 }
-
-const OP_BYTE = 255;
 
 /** Known by the function, which stays the same when a trace is copied with other facts. */
 const packed = new WeakMap<CompiledTrace['chunks'], PackedRows>();
@@ -70,12 +68,12 @@ function wordIds(memory: ReadMemory, { firstId, touched }: BlockLives, place: In
   return ids;
 }
 
-/** By number of a kind of row: op, final actor, dispatch byte of a row with one page. */
+/** By number of a kind of row: the final kind, and above it the dispatch byte of a row with one page. */
 export function setFinals({ finals }: ReadMemory, kinds: Uint16Array, finalActor: Uint8Array): void {
   for (const [number, kind] of kinds.entries()) {
-    const op = kind & OP_BYTE;
-    const actor = finalActor[kind >> KIND_ACTOR_SHIFT];
+    const op = opOf(kind);
+    const actor = finalActor[actorOf(kind)];
     const code = (op & CONTINUES) === 0 ? dispatchCode(op, actor, 1) : NO_CODE;
-    finals[number] = op | (actor << 8) | (code << 16);
+    finals[number] = kindOf(op, actor) | (code << 16);
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { FinalColumns } from './kernel/columns.ts';
-import type { Narrow, Scanned, WordIds } from './kernel/kernel.ts';
+import type { Scanned, WordIds } from './kernel/kernel.ts';
 import { ROOM_ROWS } from './kernel/layout.ts';
 import type { ReadMemory } from './kernel/memory.ts';
 
@@ -86,63 +86,62 @@ export class Packer {
     const shift = 31 - Math.clz32(bits & -bits);
     const most = (greatest - least) >>> shift;
     const bytesPerRow = most < 2 ** 8 ? 1 : most < 2 ** 16 ? 2 : most < 2 ** 24 ? 3 : 4;
-    const low = bytesPerRow === 3 ? 2 : bytesPerRow;
-    const at = this.#take(low);
-    const part = (at: number, bytes: 1 | 2 | 4) => narrowView(packed.buffer, packed.byteOffset + at, bytes, rows);
-    columns.narrow(column, rows, least, shift, part(at, low));
-    if (bytesPerRow === 3) columns.narrow(column, rows, least, shift + 16, part(this.#take(1), 1));
+    const at = this.#take(bytesPerRow);
+    const { low, third } = partsOf(packed, at, bytesPerRow, rows);
+    columns.narrow(column, rows, least, shift, low);
+    if (third !== null) columns.narrow(column, rows, least, shift + 16, third);
     return { base: least, shift, bytesPerRow, at };
   }
 
   #take(bytesPerRow: number): number {
     const at = this.#used;
-    this.#used = partEnd(at, bytesPerRow, this.#rows);
+    this.#used +=
+      bytesPerRow === 3 ? roomFor(2, this.#rows) + roomFor(1, this.#rows) : roomFor(bytesPerRow, this.#rows);
     return at;
   }
 }
 
-function narrowView(buffer: ArrayBufferLike, at: number, bytesPerRow: 1 | 2 | 4, rows: number): Narrow {
-  if (bytesPerRow === 1) return new Uint8Array(buffer, at, rows);
-  return bytesPerRow === 2 ? new Uint16Array(buffer, at, rows) : new Uint32Array(buffer, at, rows);
+/** Bytes that so many rows take: what follows begins at a multiple of 8. */
+function roomFor(bytesPerRow: number, rows: number): number {
+  return Math.ceil((bytesPerRow * rows) / 8) * 8;
 }
 
-/** Where a packed column ends, `at` being a multiple of 8 in it or its begin. */
-function partEnd(at: number, bytesPerRow: number, rows: number): number {
-  return at + Math.ceil((bytesPerRow * rows) / 8) * 8;
+/** Where the bytes of a column lie: all, or of three the lowest two and the third. */
+function partsOf(packed: Uint8Array, at: number, bytesPerRow: 1 | 2 | 3 | 4, rows: number) {
+  const { buffer } = packed;
+  const first = packed.byteOffset + at;
+  if (bytesPerRow === 1) return { low: new Uint8Array(buffer, first, rows), third: null };
+  if (bytesPerRow === 4) return { low: new Uint32Array(buffer, first, rows), third: null };
+  const third = bytesPerRow === 2 ? null : new Uint8Array(buffer, first + roomFor(2, rows), rows);
+  return { low: new Uint16Array(buffer, first, rows), third };
 }
 
-/** Widens a column of the chunk whose packed columns are in the memory. */
+/** Widens a column of the chunk whose packed columns are in the memory; not one of doubles. */
 function widen({ base, shift, bytesPerRow, at }: PackedColumn, memory: ReadMemory, rows: number, column: Uint32Array) {
   const { columns, packed } = memory;
   if (bytesPerRow === 0) {
     columns.fill(rows, base, column);
     return;
   }
-  const part = (at: number, bytes: 1 | 2 | 4) => narrowView(packed.buffer, packed.byteOffset + at, bytes, rows);
-  const low = bytesPerRow === 3 ? 2 : (bytesPerRow as 1 | 2 | 4);
-  columns.widen(part(at, low), rows, base, shift, column);
-  if (bytesPerRow === 3) {
-    columns.raise(part(partEnd(at, 2, rows), 1) as Uint8Array, rows, shift + 16, column);
-  }
+  const { low, third } = partsOf(packed, at, bytesPerRow as 1 | 2 | 3 | 4, rows);
+  columns.widen(low, rows, base, shift, column);
+  if (third !== null) columns.raise(third, rows, shift + 16, column);
 }
 
-/** Widens what is needed to count a chunk's rows into the draft columns of the memory. */
-export function unpackPlaces(chunk: PackedChunk, memory: ReadMemory): void {
+/** Widens what tells where a chunk's rows are into the draft columns of the memory, and their bytes into `bytes`. */
+export function unpackPlaces(chunk: PackedChunk, memory: ReadMemory, bytes: Uint32Array): void {
   const { draft, packed } = memory;
   packed.set(new Uint8Array(chunk.memory));
   widen(chunk.word, memory, chunk.rows, draft.word);
   widen(chunk.spot, memory, chunk.rows, draft.spot);
-  widen(chunk.bytes, memory, chunk.rows, draft.bytes);
+  widen(chunk.bytes, memory, chunk.rows, bytes);
 }
 
 /** Widens a chunk into `to`, and what is no final column into the draft columns of the memory. Its pages get their ids. */
 export function unpack(chunk: PackedChunk, memory: ReadMemory, ids: WordIds, to: FinalColumns): void {
   const { rows, recordBefore, firstNs, time, thread } = chunk;
   const { columns, draft, steps, packed, finals } = memory;
-  packed.set(new Uint8Array(chunk.memory));
-  widen(chunk.word, memory, rows, draft.word);
-  widen(chunk.spot, memory, rows, draft.spot);
-  widen(chunk.bytes, memory, rows, to.bytes);
+  unpackPlaces(chunk, memory, to.bytes);
   if (thread !== null) widen(thread, memory, rows, new Uint32Array(to.thread.buffer, to.thread.byteOffset, rows));
   if (time.bytesPerRow === 8) {
     to.timeNs.set(new Float64Array(packed.buffer, packed.byteOffset + time.at, rows));

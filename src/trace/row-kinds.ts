@@ -1,7 +1,17 @@
 /** Kinds of rows, op and actor in one: numbered by first use, so that those of most traces need few bits. */
 
-/** A kind: op, possibly with `CONTINUES`, and actor by order of appearance << this. */
-export const KIND_ACTOR_SHIFT = 8;
+/** What a kind is: op, possibly with `CONTINUES`, and actor by order of appearance. Of a final one, the final actor. */
+export function kindOf(op: number, actor: number): number {
+  return op | (actor << 8);
+}
+
+export function opOf(kind: number): number {
+  return kind & 255;
+}
+
+export function actorOf(kind: number): number {
+  return (kind >> 8) & 255;
+}
 
 export class RowKinds {
   /** By kind its number + 1; 0 = none yet. */
@@ -9,7 +19,7 @@ export class RowKinds {
   readonly #kinds: number[] = [];
 
   numberOf(op: number, actor: number): number {
-    const kind = op | (actor << KIND_ACTOR_SHIFT);
+    const kind = kindOf(op, actor);
     if (this.#numbers[kind] === 0) this.#numbers[kind] = this.#kinds.push(kind);
     return this.#numbers[kind] - 1;
   }

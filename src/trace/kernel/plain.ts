@@ -3,11 +3,11 @@
 import { popcount32 } from '../../replay/mask.ts';
 import { CONTINUES, LAST_ACCESS, NO_CODE } from '../compiled.ts';
 import { markLines } from '../lines.ts';
+import { actorOf, opOf } from '../row-kinds.ts';
 import { COUNTS, type ColumnKernel } from './kernel.ts';
 import { SPOT_BIT_SHIFT, SPOT_KIND_SHIFT } from './layout.ts';
 
 const TWO_32 = 2 ** 32;
-const ACTOR_BITS = 255;
 const OP_BITS = 127;
 const OFFSET_BITS = (1 << SPOT_BIT_SHIFT) - 1;
 
@@ -70,7 +70,7 @@ export const plainColumns: ColumnKernel = {
     for (let i = 0; i < rows; i++) {
       const final = finals[spot[i] >>> SPOT_KIND_SHIFT];
       const offset = spot[i] & OFFSET_BITS;
-      const pages = ((offset + bytes[i] - 1) >> 12) + 1;
+      const pages = pagesOf(spot[i], bytes[i]);
       let page = word[i];
       if ((final & OP_BITS) <= LAST_ACCESS) page = idOf(page, spot[i], wordId, touched);
       if ((final & CONTINUES) === 0) record++;
@@ -78,8 +78,8 @@ export const plainColumns: ColumnKernel = {
       to.page[i] = page;
       to.pages[i] = pages;
       to.offset[i] = offset;
-      to.op[i] = final;
-      to.actor[i] = final >>> 8;
+      to.op[i] = opOf(final);
+      to.actor[i] = actorOf(final);
       to.code[i] = pages === 1 ? final >>> 16 : NO_CODE;
     }
   },
@@ -95,9 +95,9 @@ export const plainColumns: ColumnKernel = {
       page[row] = idOf(word[row], spot[row], wordId, touched);
       const at = kind * COUNTS * 2;
       add(counts, at, 1);
-      add(counts, at + 2, (((spot[row] & OFFSET_BITS) + bytes[row] - 1) >> 12) + 1);
+      add(counts, at + 2, pagesOf(spot[row], bytes[row]));
       add(counts, at + 4, bytes[row]);
-      const actor = (final >>> 8) & ACTOR_BITS;
+      const actor = actorOf(final);
       if (actor !== lastActor) counting.handOvers++;
       lastActor = actor;
     }
@@ -107,9 +107,9 @@ export const plainColumns: ColumnKernel = {
 
   markLines(from, to, { spot, bytes }, finals, page, bits) {
     for (let row = from; row < to; row++) {
-      const actor = (finals[spot[row] >>> SPOT_KIND_SHIFT] >>> 8) & ACTOR_BITS;
       // The host has number 0.
-      if (actor !== 0) markLines(bits, page[row], spot[row] & OFFSET_BITS, bytes[row]);
+      if (actorOf(finals[spot[row] >>> SPOT_KIND_SHIFT]) !== 0)
+        markLines(bits, page[row], spot[row] & OFFSET_BITS, bytes[row]);
     }
   },
 
@@ -119,6 +119,11 @@ export const plainColumns: ColumnKernel = {
     return n;
   },
 };
+
+/** Pages that a row touches; 0 for one without bytes. */
+function pagesOf(spot: number, bytes: number): number {
+  return (((spot & OFFSET_BITS) + bytes - 1) >> 12) + 1;
+}
 
 /** Page id of an access. */
 function idOf(word: number, spot: number, wordId: Int32Array, touched: Int32Array): number {
