@@ -38,19 +38,25 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   figure: async () => (await import('./commands/figure.ts')).figureCommand,
 };
 
-/** With the command that is asked for; with all where that is for the program itself to answer (help, a slip). */
+const VERSION_FLAGS = ['-V', '--version'];
+
+/** The commands that an answer needs: the one that is asked for, all where the program itself answers (help, a slip). */
+function commandsFor([first]: readonly string[]): string[] {
+  if (VERSION_FLAGS.includes(first)) return [];
+  return Object.hasOwn(COMMANDS, first ?? '') ? [first] : Object.keys(COMMANDS);
+}
+
 async function program(io: Io, argv: readonly string[]): Promise<Command> {
   const root = new Command('gmem-eval')
     .description(
       'Replay a trace of memory accesses through models of the stacks that move data between a host and its accelerators.',
     )
-    .version(toolVersion(), '-V, --version', 'print the version')
+    .version(toolVersion(), VERSION_FLAGS.join(', '), 'print the version')
     .addHelpText(
       'after',
       '\nExit status: 0 fine, 1 regression, 2 usage, configuration or trace error, 3 our bug, 130 Ctrl-C.',
     );
-  const asked = argv.length > 0 && Object.hasOwn(COMMANDS, argv[0]) ? [argv[0]] : Object.keys(COMMANDS);
-  for (const make of await Promise.all(asked.map((name) => COMMANDS[name]()))) root.addCommand(make(io));
+  for (const make of await Promise.all(commandsFor(argv).map((name) => COMMANDS[name]()))) root.addCommand(make(io));
   settle(root, io);
   return root;
 }

@@ -31,11 +31,11 @@ export interface ReplayRunsOptions {
   readonly threads?: ReplayThreads;
 }
 
-/** Threads for the runs of a plan, to load the code of their first shares while the trace is read. */
-export function threadsFor(plan: Plan, jobs: number): ReplayThreads {
+/** Lets threads load what the runs of a plan need, each the models of its first share, while the trace is read. */
+export function loadModels(threads: ReplayThreads, plan: Plan, jobs: number): void {
   const references = plan.choices.flatMap(({ reference }) => plan.sizes.map(() => reference));
   const first = sharesOf(references.length, jobs).slice(0, jobs);
-  return new ReplayThreads(first.map(([from, end]) => [...new Set(references.slice(from, end))]));
+  threads.load(first.map(([from, end]) => [...new Set(references.slice(from, end))]));
 }
 
 /** A run in a form that crosses threads. */
@@ -56,7 +56,7 @@ export async function replayRuns(
 export async function replayObserved(
   trace: CompiledTrace,
   runs: readonly PlannedRun[],
-  { check, jobs, events, interval = null, onProgress, threads = new ReplayThreads([]) }: ReplayRunsOptions,
+  { check, jobs, events, interval = null, onProgress, threads = new ReplayThreads(0) }: ReplayRunsOptions,
   question: Question | null,
 ): Promise<{ readonly lanes: LaneResult[]; readonly found: Found[] }> {
   const shared = shareTrace(trace);

@@ -1,13 +1,13 @@
 /**
- * The threads that replay. They may be started before there is anything to replay: a thread takes a while to load its
- * code, which it can do while the trace is read.
+ * The threads that replay. They may be started before there is anything to replay, or before it is known what will be: a
+ * thread takes a while to load its code, which it can do while the main thread loads its own and reads the trace.
  */
 
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { compileLater } from './compile-later.ts';
-import type { Done, Failure, Report, Work } from './replay-worker.ts';
+import type { Done, Failure, Order, Report, Work } from './replay-worker.ts';
 
 /** A failure of the work itself, as the thread has told it. */
 export class WorkFailed extends Error {
@@ -28,12 +28,16 @@ export class ReplayThread {
   /** Why it is no longer there; it may end before anybody has asked anything of it. */
   private lost: Error | null = null;
 
-  /** `references`: of the models that it will need. */
-  constructor(references: readonly string[]) {
-    this.worker = startWorker(references);
+  constructor() {
+    this.worker = startWorker();
     this.worker.on('message', (report: Report) => this.hear(report));
     this.worker.on('error', (error) => this.lose(error));
     this.worker.on('exit', (code) => this.lose(new Error(`a replay thread ended early (status ${code})`)));
+  }
+
+  /** Models that it will need. */
+  load(references: readonly string[]): void {
+    if (this.lost === null) this.order({ kind: 'load', references });
   }
 
   /** One piece of work at a time. */
@@ -42,8 +46,12 @@ export class ReplayThread {
     return new Promise((resolve, reject) => {
       this.waiting = { resolve, reject, onProgress };
       if (this.lost !== null) reject(this.lost);
-      else this.worker.postMessage(work);
+      else this.order({ kind: 'replay', work });
     });
+  }
+
+  private order(order: Order): void {
+    this.worker.postMessage(order);
   }
 
   private hear(report: Report): void {
@@ -66,14 +74,19 @@ export class ReplayThread {
 export class ReplayThreads {
   private readonly ready: ReplayThread[];
 
-  /** One for each list of model references. */
-  constructor(starts: readonly (readonly string[])[]) {
-    this.ready = starts.map((references) => new ReplayThread(references));
+  constructor(threads: number) {
+    this.ready = Array.from({ length: threads }, () => new ReplayThread());
+  }
+
+  /** One for each list of model references, which it loads; more are started where these are too few. */
+  load(lists: readonly (readonly string[])[]): void {
+    while (this.ready.length < lists.length) this.ready.push(new ReplayThread());
+    for (const [i, references] of lists.entries()) this.ready[i].load(references);
   }
 
   /** The next that is ready, or a new one. Who takes it stops it. */
   take(): ReplayThread {
-    return this.ready.shift() ?? new ReplayThread([]);
+    return this.ready.shift() ?? new ReplayThread();
   }
 
   async stop(): Promise<void> {
@@ -81,14 +94,13 @@ export class ReplayThreads {
   }
 }
 
-function startWorker(references: readonly string[]): Worker {
+function startWorker(): Worker {
   const here = import.meta.url;
-  if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here), { workerData: references });
+  if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here));
   // Run from source (tests, scripts): Node 20 cannot load TypeScript by itself.
   const loader = pathToFileURL(createRequire(here).resolve('tsx/esm/api')).href.replace(/cjs$/, 'mjs');
   const script = new URL('./replay-worker.ts', here).href;
   return new Worker(`import('${loader}').then((tsx) => { tsx.register(); return import('${script}'); })`, {
     eval: true,
-    workerData: references,
   });
 }

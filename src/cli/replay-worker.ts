@@ -1,10 +1,10 @@
 /**
  * A thread that replays some of the runs, so that the main thread can answer Ctrl-C and show progress. It loads its code
- * at once and waits for its work, one piece after the other.
+ * at once, models when it is told which, and waits for its work, one piece after the other.
  */
 
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { ConfigurationError } from '../replay/configuration-error.ts';
 import { replay } from '../replay/engine.ts';
 import { type EventLine, InvariantError, type LaneResult, type LaneSpec } from '../replay/lane.ts';
@@ -31,6 +31,11 @@ export interface Work {
   /** What to gather from the events of each run, if anything. */
   readonly question: Question | null;
 }
+
+/** What a thread is told. */
+export type Order =
+  /** Models that it will need, by reference. */
+  { readonly kind: 'load'; readonly references: readonly string[] } | { readonly kind: 'replay'; readonly work: Work };
 
 export type Report =
   | { readonly kind: 'progress'; readonly records: number }
@@ -203,14 +208,20 @@ function post(report: Report): void {
   parentPort!.postMessage(report);
 }
 
-const references = workerData as readonly string[];
-// Whoever needs a model that does not load will be told why.
-const models = Promise.allSettled(references.map(loadModel));
-parentPort!.on('message', async (given: Work) => {
-  await models;
+/** Models that were ordered ahead of their work. */
+let loading: Promise<unknown> = Promise.resolve();
+
+async function replayed(given: Work): Promise<Report> {
+  await loading;
   try {
-    post(await work(given));
+    return await work(given);
   } catch (error) {
-    post({ kind: 'failed', failure: failureOf(error, given.firstRun) });
+    return { kind: 'failed', failure: failureOf(error, given.firstRun) };
   }
+}
+
+parentPort!.on('message', async (order: Order) => {
+  if (order.kind === 'replay') post(await replayed(order.work));
+  // Whoever needs a model that does not load will be told why.
+  else loading = Promise.allSettled(order.references.map(loadModel));
 });

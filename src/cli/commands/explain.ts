@@ -19,7 +19,8 @@ import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
 import { type TraceOptions, withTrace } from '../read-trace.ts';
-import { replayObserved, replayRuns } from '../replay-runs.ts';
+import { loadModels, replayObserved, replayRuns } from '../replay-runs.ts';
+import { ReplayThreads } from '../replay-threads.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 import { warningsOf } from './run.ts';
@@ -73,6 +74,15 @@ export function explainCommand(io: Io): Command {
 }
 
 async function explain(io: Io, path: string, options: Options): Promise<void> {
+  const threads = new ReplayThreads(1);
+  try {
+    await explainWith(threads, io, path, options);
+  } finally {
+    await threads.stop();
+  }
+}
+
+async function explainWith(threads: ReplayThreads, io: Io, path: string, options: Options): Promise<void> {
   const question = questionOf(options);
   formatOf(options.format);
   if (options.out === '') throw new ConfigurationError('--out: empty', 'give a file, or - for standard output');
@@ -80,10 +90,11 @@ async function explain(io: Io, path: string, options: Options): Promise<void> {
   if (plan.sizes.length > 1) {
     throw new ConfigurationError('several memory sizes', 'give --oversub or --device-memory one: explain tells of one');
   }
+  loadModels(threads, plan, 1);
   const file = options.out === '-' ? null : new OutputFile(options.out);
   try {
     const { text, result } = await withTrace(io, path, options, (read) =>
-      explainTrace(io, openSharedTrace(shareTrace(read)), options, plan, question),
+      explainTrace(io, openSharedTrace(shareTrace(read)), options, plan, question, threads),
     );
     if (file === null) await answer(io, text);
     file?.write(text);
@@ -100,10 +111,11 @@ async function explainTrace(
   options: Options,
   plan: Plan,
   question: Question,
+  threads: ReplayThreads,
 ): Promise<{ text: string; result: Result }> {
   const format = formatOf(options.format);
   if (question.kind === 'life') mustBeKnown(trace, question.page, options.page!);
-  const { result, found, unlimitedNs } = await observe(io, trace, plan, question, options.quiet === true);
+  const { result, found, unlimitedNs } = await observe(io, trace, plan, question, options.quiet === true, threads);
   if (question.kind === 'life') mustHaveLived(trace, found as Life[], question.page, options.page!);
   const text =
     question.kind === 'life'
@@ -197,12 +209,13 @@ async function observe(
   plan: Plan,
   question: Question,
   quiet: boolean,
+  threads: ReplayThreads,
 ): Promise<Observed> {
   const runs = runsOf(plan, trace);
   const progress = startProgress(io, quiet, `replaying ${runs.length} runs`, 'records');
   try {
     const onProgress = (records: number): void => progress.update(records, trace.records);
-    const options = { check: false, jobs: 1, events: null, onProgress };
+    const options = { check: false, jobs: 1, events: null, onProgress, threads };
     const unlimitedNs =
       question.kind === 'tally' ? await timesWithoutLimit(trace, runs, options) : runs.map(() => null);
     const { lanes, found } = await replayObserved(trace, runs, options, question);

@@ -14,8 +14,8 @@ import { listed, repeated, wholeNumber } from '../options.ts';
 import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
 import { type TraceOptions, withTrace } from '../read-trace.ts';
-import { replayRuns, threadsFor } from '../replay-runs.ts';
-import type { ReplayThreads } from '../replay-threads.ts';
+import { loadModels, replayRuns } from '../replay-runs.ts';
+import { ReplayThreads } from '../replay-threads.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 
@@ -78,7 +78,17 @@ export function runCommand(io: Io): Command {
 type RunFormat = Pick<ReportFormat, 'extension' | 'render'>;
 
 async function run(io: Io, path: string, options: Options): Promise<void> {
+  const threads = new ReplayThreads(1);
+  try {
+    await runWith(threads, io, path, options);
+  } finally {
+    await threads.stop();
+  }
+}
+
+async function runWith(threads: ReplayThreads, io: Io, path: string, options: Options): Promise<void> {
   const plan = await planRuns(options);
+  loadModels(threads, plan, options.jobs);
   const gate = await gateOf(options, plan);
   const format = gate === null ? await loadFormat(options.format) : formatOf(gate);
   const reportPath = outPath(options.out, path, format);
@@ -100,7 +110,10 @@ async function run(io: Io, path: string, options: Options): Promise<void> {
     const report = reportPath === null ? null : open(reportPath);
     const events = eventsPath === undefined ? null : open(eventsPath);
     gate?.open(open);
-    const result = await evaluate(io, path, options, plan, events);
+    // Shared at once, so that the columns as compiled can go.
+    const result = await withTrace(io, path, options, (read) =>
+      evaluate(io, openSharedTrace(shareTrace(read)), options, plan, events, threads),
+    );
     const text = format.render(result, { color: report === null && wantsColor(io) });
     report?.write(text);
     for (const file of files) file.commit();
@@ -138,24 +151,6 @@ function formatOf(gate: Gate): RunFormat {
 }
 
 async function evaluate(
-  io: Io,
-  path: string,
-  options: Options,
-  plan: Plan,
-  events: OutputFile | null,
-): Promise<Result> {
-  const threads = threadsFor(plan, options.jobs);
-  try {
-    // Shared at once, so that the columns as compiled can go.
-    return await withTrace(io, path, options, (read) =>
-      evaluateTrace(io, openSharedTrace(shareTrace(read)), options, plan, events, threads),
-    );
-  } finally {
-    await threads.stop();
-  }
-}
-
-async function evaluateTrace(
   io: Io,
   trace: CompiledTrace,
   options: Options,
