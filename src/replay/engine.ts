@@ -4,7 +4,7 @@
  * completes, faults on the CPU, or waits until it is handed over to the model.
  */
 import { CONTINUES, type CompiledTrace, LAST_ACCESS, NO_CODE, type TraceChunk } from '../trace/compiled.ts';
-import { AddressSpace } from './address-space.ts';
+import { AddressSpace, PLACE_BITS } from './address-space.ts';
 import { DueTimes } from './due-times.ts';
 import type { Access } from './faults.ts';
 import { HitPath } from './hit-path.ts';
@@ -13,7 +13,7 @@ import { GROUP_SHIFT } from './kernel/layout.ts';
 import { PassMemory } from './kernel/memory.ts';
 import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
 import { LaneRun, type PassState } from './lane-run.ts';
-import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
+import { BLOCK_PAGES, MASK_WORDS, newMask, PAGE_BYTES, setRange } from './mask.ts';
 import { Mmu } from './mmu.ts';
 import { HOST, type Vma } from './model.ts';
 import { RecordExtent } from './record-extent.ts';
@@ -224,10 +224,14 @@ class Pass {
   private touch(chunk: TraceChunk, row: number, next: TraceChunk | null, id: number, missing: number, i: number): void {
     const a = chunk.actor[row];
     const access = (chunk.op[row] & ~CONTINUES) as Access;
+    const place = this.space.ofPage[2 * id];
+    const waiting = this.space.ofPage[2 * id + 1];
+    const word = (place >>> PLACE_BITS) * MASK_WORDS + ((place & (BLOCK_PAGES - 1)) >> 5);
+    const bit = 1 << (place & 31);
     for (let rest = missing; rest !== 0; rest &= rest - 1) {
       const run = 31 - Math.clz32(rest & -rest);
       const lane = this.lanes[run];
-      if (lane.completeLocal(a, id, access)) continue;
+      if ((waiting & lane.laneBit) === 0 && lane.completeLocal(a, id, access, word, bit)) continue;
       lane.touch(a, id, access, touchBytes(chunk, row, i), this.extent.of(chunk, row, next), true);
       if (lane.machine.limitsChanged) this.due.updateLane(run);
       if (a !== HOST && lane.holdsBack(a)) this.heldBack |= lane.laneBit;

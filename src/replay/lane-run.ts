@@ -180,8 +180,8 @@ export class LaneRun {
   }
 
   /** `touch` for one that needs no more than a look; false = it does. */
-  completeLocal(actor: number, id: number, access: Access): boolean {
-    return this.touches.completeLocal(actor, id, access);
+  completeLocal(actor: number, id: number, access: Access, word: number, bit: number): boolean {
+    return this.touches.completeLocal(actor, id, access, word, bit);
   }
 
   /**

@@ -55,8 +55,11 @@ export class Mmu {
     return this.memory.words[this.base[actor * KINDS + access] + id];
   }
 
-  settle(actor: number, access: number, id: number, laneBit: number): void {
-    this.memory.words[this.base[actor * KINDS + access] + id] |= laneBit;
+  /** Sets a run's bits of a page, so many kinds of one actor, from reads on. */
+  settleKinds(actor: number, id: number, kinds: number, laneBit: number): void {
+    const { base, own } = this;
+    const { words } = this.memory;
+    for (let kind = 0; kind < kinds && kind < own; kind++) words[base[actor * KINDS + kind] + id] |= laneBit;
   }
 
   /** How many of the `n` pages from `id` on, first to last, are settled in every run. */
@@ -139,10 +142,7 @@ export class Mmu {
 
   /** `settlePages` of one page. */
   settlePage(actor: number, id: number, kinds: number, laneBit: number): void {
-    if ((this.space.ofPage[2 * id + 1] & laneBit) !== 0) return;
-    const { base } = this;
-    const { words } = this.memory;
-    for (let kind = 0; kind < kinds; kind++) words[base[actor * KINDS + kind] + id] |= laneBit;
+    if ((this.space.ofPage[2 * id + 1] & laneBit) === 0) this.settleKinds(actor, id, kinds, laneBit);
   }
 
   /** Clears a run's bits of one page for one actor. */

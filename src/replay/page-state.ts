@@ -17,7 +17,7 @@ import {
   type PageMask,
   popcount32,
 } from './mask.ts';
-import type { Mmu } from './mmu.ts';
+import { KINDS, type Mmu } from './mmu.ts';
 import { RIGHTS, type Rights } from './model.ts';
 import { RemoteTouches } from './remote-touches.ts';
 
@@ -97,6 +97,13 @@ export class PageState {
     if ((this.readable[actor][word] & bit) === 0) return RIGHTS.none;
     if ((this.writable[actor][word] & bit) === 0) return RIGHTS.read;
     return this.tellsAtomics && (this.atomics[actor][word] & bit) !== 0 ? RIGHTS.atomic : RIGHTS.write;
+  }
+
+  /** Kinds of touches, from reads on, that the mapping of a page grants; 0 = there is none. */
+  kindsAt(actor: number, word: number, bit: number): number {
+    if ((this.readable[actor][word] & bit) === 0) return 0;
+    if ((this.writable[actor][word] & bit) === 0) return 1;
+    return this.tellsAtomics && (this.atomics[actor][word] & bit) === 0 ? 2 : KINDS;
   }
 
   read(words: Int32Array, block: number, out: PageMask): PageMask {

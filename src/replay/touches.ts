@@ -2,12 +2,11 @@
  * What happens when a touch is possible: local or remote, first use of a guess, access counters; and from when on it
  * needs no attention (the MMU word, and for remote pages the running counts).
  */
-import { PLACE_BITS } from './address-space.ts';
-import { ACCESS, type Access } from './faults.ts';
+import type { Access } from './faults.ts';
 import type { Machine } from './machine.ts';
 import { BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS, releaseScratch, scratchMark } from './mask.ts';
 import { M } from './metrics.ts';
-import { KINDS, type Mmu } from './mmu.ts';
+import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
 
 export class Touches {
@@ -19,17 +18,7 @@ export class Touches {
   ) {}
 
   granted(actor: number, slot: number, inBlock: number, access: number): boolean {
-    const { machine } = this;
-    const word = slot * MASK_WORDS + (inBlock >> 5);
-    const bit = 1 << (inBlock & 31);
-    const told = machine.pages.atomics.length > 0;
-    const rights =
-      access === ACCESS.read
-        ? machine.pages.readable
-        : access === ACCESS.atomic && told
-          ? machine.pages.atomics
-          : machine.pages.writable;
-    return (rights[actor][word] & bit) !== 0;
+    return access < this.machine.pages.kindsAt(actor, slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
   }
 
   /**
@@ -55,24 +44,20 @@ export class Touches {
   }
 
   /**
-   * A touch that needs one look only: its page is here and granted, and nobody waits for it. The clock has no part in it.
-   * False = it takes the long way.
+   * A touch that needs one look only: its page, this bit of this word of the state, is here and granted, and nobody waits
+   * for it. The clock has no part in it. False = it takes the long way.
    */
-  completeLocal(actor: number, id: number, access: Access): boolean {
-    const { laneBit } = this;
-    const { books, pages, space } = this.machine;
-    const place = space.ofPage[2 * id];
-    const slot = place >>> PLACE_BITS;
-    const inBlock = place & (BLOCK_PAGES - 1);
-    const word = slot * MASK_WORDS + (inBlock >> 5);
-    const bit = 1 << (inBlock & 31);
-    if ((pages.resident[actor][word] & bit) === 0 || (space.ofPage[2 * id + 1] & laneBit) !== 0) return false;
-    if (!this.granted(actor, slot, inBlock, access)) return false;
-    if ((pages.speculated[actor][word] & bit) !== 0) {
-      pages.speculated[actor][word] &= ~bit;
+  completeLocal(actor: number, id: number, access: Access, word: number, bit: number): boolean {
+    const { books, pages } = this.machine;
+    if ((pages.resident[actor][word] & bit) === 0) return false;
+    const kinds = pages.kindsAt(actor, word, bit);
+    if (access >= kinds) return false;
+    const speculated = pages.speculated[actor];
+    if ((speculated[word] & bit) !== 0) {
+      speculated[word] &= ~bit;
       books[M['speculation.used']]++;
     }
-    this.settleGranted(actor, slot, inBlock, id);
+    this.mmu.settleKinds(actor, id, kinds, this.laneBit);
     return true;
   }
 
@@ -101,7 +86,7 @@ export class Touches {
       mmu.running.start(actor);
       machine.pages.remote.rely(actor, slot, inBlock, id);
     }
-    this.settleGranted(actor, slot, inBlock, id);
+    mmu.settleKinds(actor, id, machine.pages.kindsAt(actor, word, bit), this.laneBit);
   }
 
   /**
@@ -113,14 +98,6 @@ export class Touches {
     if (!pages.remote.relies(actor, slot, inBlock)) return;
     pages.withdraw(actor, slot, inBlock);
     this.bookRemote(actor, slot, inBlock, bytes, -1);
-  }
-
-  private settleGranted(actor: number, slot: number, inBlock: number, id: number): void {
-    const { mmu } = this;
-    const kinds = mmu.tellsAtomics ? KINDS : KINDS - 1;
-    for (let access = 0; access < kinds; access++) {
-      if (this.granted(actor, slot, inBlock, access)) mmu.settle(actor, access, id, this.laneBit);
-    }
   }
 
   /** A settled touch that the pass does not count: only a remote one has to be booked here. */

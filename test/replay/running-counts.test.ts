@@ -145,7 +145,7 @@ test('sums for a wrong guess for which WebAssembly has no memory left, of rows t
   const mmu = new Mmu(2, false, 10, {} as AddressSpace, new PassMemory({ kernel: 'auto', mostPages: 90 }));
   mmu.running.start(1);
   mmu.running.count(1, 9, 100);
-  for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
+  for (let id = 0; id < 10; id++) mmu.settleKinds(1, id, 1, 1);
   const arena = mmu.memory.arena!;
   expect(arena.take(7 * 2 ** 16)).toBeGreaterThan(0);
   const chunk = {
@@ -167,7 +167,7 @@ test('sums of bytes for which WebAssembly has no memory left, of rows that lie t
   const mmu = new Mmu(2, false, 10, {} as AddressSpace, new PassMemory({ kernel: 'auto', mostPages: 90 }));
   mmu.running.start(1);
   mmu.running.expectBytes(64);
-  for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
+  for (let id = 0; id < 10; id++) mmu.settleKinds(1, id, 1, 1);
   const arena = mmu.memory.arena!;
   // The columns lie behind everything that the pass has looked at so far.
   expect(arena.take(7 * 2 ** 16)).toBeGreaterThan(0);
@@ -199,7 +199,7 @@ test('no sums where every touch has as many bytes; the unit is that of the first
     mmu.running.count(1, 0, 64);
     mmu.running.count(1, 3, 64);
     expect([mmu.running.summing, mmu.running.bytesOf(1, 0), mmu.running.bytesOf(1, 3)]).toEqual([false, 64, 64]);
-    for (let id = 0; id < 10; id++) mmu.settle(1, ACCESS.read, id, 1);
+    for (let id = 0; id < 10; id++) mmu.settleKinds(1, id, 1, 1);
     const crowd = (bytes: number) =>
       ({
         rows: 20,
