@@ -125,8 +125,8 @@ interface Stack {
 }
 
 /**
- * A stack that faults but once a page gets very many pages, or loses its mappings again and again. A threshold of 1 per
- * cent lets one fault bring its whole 2 MiB.
+ * A stack that faults but once a page loses its mappings again and again: with few pages, whose state fits into caches, and
+ * with many. A threshold of 1 per cent lets one fault bring its whole 2 MiB.
  */
 const STACKS: readonly Stack[] = [
   {
@@ -139,7 +139,14 @@ const STACKS: readonly Stack[] = [
     drops: true,
     atLeast: 5,
   },
-  { model: 'hmm:nouveau', unit: 'millionFaultsPerSecond', pages: 1 << 21, touches: 1 << 21, atLeast: 5 },
+  {
+    model: 'hmm:nouveau',
+    unit: 'millionFaultsPerSecond',
+    pages: 1 << 20,
+    touches: 1 << 20,
+    repeats: 32,
+    drops: true,
+  },
   { model: 'hmm:dmirror', unit: 'millionFaultsPerSecond', pages: 1 << 19, touches: 1 << 19 },
   { model: 'uvm', unit: 'millionFaultsPerSecond', pages: 1 << 18, touches: 1 << 17 },
   {
