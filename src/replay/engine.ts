@@ -5,6 +5,7 @@
  */
 import { CONTINUES, type CompiledTrace, LAST_ACCESS, NO_CODE, type TraceChunk } from '../trace/compiled.ts';
 import { AddressSpace, PLACE_BITS } from './address-space.ts';
+import { AllocationEvents } from './allocation-events.ts';
 import { DueTimes } from './due-times.ts';
 import type { Access } from './faults.ts';
 import { HitPath } from './hit-path.ts';
@@ -13,9 +14,9 @@ import { GROUP_SHIFT } from './kernel/layout.ts';
 import { PassMemory } from './kernel/memory.ts';
 import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
 import { LaneRun, type PassState } from './lane-run.ts';
-import { BLOCK_PAGES, MASK_WORDS, newMask, PAGE_BYTES, setRange } from './mask.ts';
+import { BLOCK_PAGES, MASK_WORDS, PAGE_BYTES } from './mask.ts';
 import { Mmu } from './mmu.ts';
-import { HOST, type Vma } from './model.ts';
+import { HOST } from './model.ts';
 import { RecordExtent } from './record-extent.ts';
 import { laneResult } from './result.ts';
 
@@ -45,6 +46,7 @@ class Pass {
   private readonly lastTimeNs: Float64Array;
   private readonly due: DueTimes;
   private readonly extent: RecordExtent;
+  private readonly allocations: AllocationEvents;
   /** Devices launched on and not synchronised with yet. */
   private readonly open: boolean[];
   /** Runs in which a touch of the present record was put off. */
@@ -76,6 +78,7 @@ class Pass {
     this.hits = new HitPath(this.mmu, this.allLanes, this.lastTimeNs);
     this.due = new DueTimes(this.lanes, this.mmu, trace.threads > 0);
     this.extent = new RecordExtent(this.space);
+    this.allocations = new AllocationEvents(trace, this.space, this.lanes, this.state.check);
   }
 
   private makeLane(spec: LaneSpec, i: number): LaneRun {
@@ -267,42 +270,15 @@ class Pass {
     for (const lane of this.lanes) lane.beforeEvent(event, timeNs, thread, open);
     if (open !== null) this.closeAll();
     this.lastTimeNs[actor] = timeNs;
-    const vmas = this.vmasOf(index);
+    const vmas = this.allocations.vmasOf(index);
     for (const lane of this.lanes) lane.event(event, timeNs, vmas);
-    if (event.op === 'free') this.removeFreed(index);
+    if (event.op === 'free') this.allocations.removeFreed(index);
     if (event.op === 'launch') this.due.anyOpen = this.open[actor] = true;
     if (event.op === 'sync') {
       this.open[actor] = false;
       this.due.anyOpen = this.open.includes(true);
     }
     this.due.update();
-  }
-
-  private vmasOf(index: number): readonly Vma[] {
-    const event = this.trace.events[index];
-    if (event.op === 'free') return this.space.piecesIn(event.firstPage, event.lastPage);
-    if (event.op !== 'alloc') return [];
-    return [this.space.alloc(index, this.trace.allocations[event.allocation])];
-  }
-
-  /** Takes the range out of the address space; in blocks that die, and in dead pages that nobody shares, nothing stays. */
-  private removeFreed(index: number): void {
-    const event = this.trace.events[index];
-    const mask = newMask();
-    const slots = this.space.slotsIn(event.firstPage, event.lastPage);
-    for (const slot of slots) {
-      const start = this.space.slotBlock[slot] * BLOCK_PAGES;
-      const first = Math.max(event.firstPage - start, 0);
-      const last = Math.min(event.lastPage - start, BLOCK_PAGES - 1);
-      for (const lane of this.lanes) lane.machine.pages.forgetMarks(slot, setRange(mask, first, last));
-    }
-    this.space.free(index, event.firstPage, event.lastPage, (slot) => {
-      for (const lane of this.lanes) lane.machine.pages.clearSlot(slot);
-    });
-    if (this.options.check) {
-      const live = this.space.slotsIn(0, Number.MAX_SAFE_INTEGER);
-      for (const lane of this.lanes) checkSlots(lane, live, event.record);
-    }
   }
 }
 

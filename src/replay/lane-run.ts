@@ -6,17 +6,16 @@ import type { TraceEvent } from '../trace/compiled.ts';
 import { type AddressSpace, PLACE_BITS } from './address-space.ts';
 import { FaultRun } from './fault-run.ts';
 import { ACCESS, type Access } from './faults.ts';
+import { HostFaults } from './host-faults.ts';
 import { InFlight, type RecordFacts } from './in-flight.ts';
 import { checkAfterCall } from './invariants.ts';
 import type { CostListener, EventLine, LaneSpec } from './lane.ts';
 import { Machine } from './machine.ts';
-import { BLOCK_PAGES, newMask, PAGE_BYTES, setRange } from './mask.ts';
-import { M, type Trigger } from './metrics.ts';
+import { BLOCK_PAGES, PAGE_BYTES } from './mask.ts';
 import type { Mmu } from './mmu.ts';
-import { type HintOutcome, HOST, type ModelHooks, type Vma } from './model.ts';
+import { HOST, type ModelHooks, type Vma } from './model.ts';
+import { RecordHooks, triggerOf } from './record-hooks.ts';
 import { Touches } from './touches.ts';
-
-const CPU_FAULT_ROUNDS = 1000;
 
 /** What the runs of a pass share. */
 export interface PassState {
@@ -34,6 +33,8 @@ export class LaneRun {
   private readonly hooks: ModelHooks;
   private readonly touches: Touches;
   private readonly inFlight: InFlight;
+  private readonly hostFaults: HostFaults;
+  private readonly recordHooks: RecordHooks;
   readonly faultRun: FaultRun;
   /** Trace time of the last record of each actor that the clock has seen. */
   private readonly seenNs: Float64Array;
@@ -50,9 +51,10 @@ export class LaneRun {
     this.machine = new Machine(spec, actors, pass.startNs, pass.space, mmu, laneBit, listener, costs);
     this.hooks = spec.model.create(this.machine, spec.parameters, spec.preset);
     this.touches = new Touches(this.machine, mmu, this.hooks, laneBit);
-    this.inFlight = new InFlight(index, this.machine, mmu, this.hooks, this.touches, laneBit, (record) => {
-      this.afterCall(record);
-    });
+    const afterCall = (record: number) => this.afterCall(record);
+    this.inFlight = new InFlight(index, this.machine, mmu, this.hooks, this.touches, laneBit, afterCall);
+    this.hostFaults = new HostFaults(this.machine, this.hooks, this.touches, this.inFlight, afterCall);
+    this.recordHooks = new RecordHooks(this.machine, this.hooks, spec.model.name);
     this.seenNs = new Float64Array(actors.length).fill(Number.NEGATIVE_INFINITY);
     const { pending, frames } = this.inFlight;
     this.faultRun = new FaultRun(this.machine, mmu, pending, frames, pass.lastTimeNs, laneBit);
@@ -203,45 +205,12 @@ export class LaneRun {
       waits = inFlight.waitsOn(actor, id);
     }
     if (actor === HOST) {
-      if (!this.faultUntilGranted(slot, inBlock, access, facts)) return;
+      if (!this.hostFaults.grant(slot, inBlock, access, facts)) return;
     } else if (waits || !touches.granted(actor, slot, inBlock, access)) {
       inFlight.wait(actor, slot, inBlock, id, access, bytes, facts);
       return;
     }
     if (touches.complete(actor, slot, inBlock, bytes)) touches.settle(actor, slot, inBlock, id);
-  }
-
-  /** CPU faults until the touch is possible; false when it failed. */
-  private faultUntilGranted(slot: number, inBlock: number, access: Access, facts: RecordFacts): boolean {
-    const { machine, inFlight } = this;
-    const page = this.pass.space.slotBlock[slot] * BLOCK_PAGES + inBlock;
-    for (let round = 0; !this.touches.granted(HOST, slot, inBlock, access); round++) {
-      if (round === CPU_FAULT_ROUNDS) {
-        machine.warn(`CPU faults on one page did not end after ${CPU_FAULT_ROUNDS} rounds: the access failed`);
-        inFlight.failRecord(facts.record);
-        return false;
-      }
-      const startNs = machine.clockNs;
-      const firstSeq = machine.events.nextSeq;
-      machine.stops.begin();
-      machine.books[M['faults.host']]++;
-      if (machine.residence(page) === 0) machine.books[M['faults.host.firstTouch']]++;
-      machine.spend(machine.platform.host.faultNs, 'faultService');
-      const outer = inFlight.enterHook('hostFault');
-      const outcome = this.hooks.hostFault?.(page, access, facts.record) ?? 'failed';
-      inFlight.leaveHook(outer);
-      const tookNs = machine.clockNs - startNs;
-      if (machine.events.on) {
-        machine.events.emit('fault', HOST, page, PAGE_BYTES, startNs, tookNs, { trigger: 'hostFault' });
-      }
-      inFlight.stopActor(HOST, tookNs, 'hostFault', firstSeq);
-      this.afterCall(facts.record);
-      if (outcome === 'failed') {
-        inFlight.failRecord(facts.record);
-        return false;
-      }
-    }
-    return true;
   }
 
   // --- records that are not accesses -----------------------------------------------------------------------------
@@ -258,8 +227,8 @@ export class LaneRun {
       this.touchRange(event, event.firstPage, event.offsetBytes, ACCESS.write, timeNs);
     } else {
       machine.stops.begin();
-      const outer = inFlight.enterHook(CONTEXT[event.op] ?? null);
-      this.callHook(event, vmas);
+      const outer = inFlight.enterHook(triggerOf(event.op));
+      this.recordHooks.call(event, vmas);
       inFlight.leaveHook(outer);
       if (machine.clockNs > startNs) {
         inFlight.stopActor(event.actor, machine.clockNs - startNs, 'record', firstSeq);
@@ -267,48 +236,6 @@ export class LaneRun {
     }
     machine.limitsChanged = true;
     this.afterCall(event.record);
-  }
-
-  private callHook(event: TraceEvent, vmas: readonly Vma[]): void {
-    const { hooks } = this;
-    switch (event.op) {
-      case 'alloc':
-        hooks.alloc?.(vmas[0], event);
-        break;
-      case 'free':
-        hooks.free?.(vmas, event);
-        break;
-      case 'prefetch':
-        this.bookHint(event, hooks.prefetch?.(event) ?? 'ignored', 'prefetch');
-        break;
-      case 'advise': {
-        const name = event.advice === 'attr' ? `attr:${event.attribute}` : event.advice;
-        this.bookHint(event, hooks.advise?.(event) ?? 'ignored', name);
-        break;
-      }
-      case 'copy':
-        hooks.copy?.(event);
-        break;
-      case 'launch':
-        hooks.launch?.(event);
-        break;
-      case 'sync':
-        hooks.sync?.(event.actor);
-        break;
-      case 'invalidate':
-        if (hooks.invalidate) hooks.invalidate(event);
-        else this.dropDeviceMappings(event.firstPage, event.lastPage);
-    }
-  }
-
-  private bookHint(event: TraceEvent, outcome: HintOutcome, name: string): void {
-    const { machine } = this;
-    machine.drain();
-    machine.books[M[`hints.${outcome}`]]++;
-    if (outcome === 'ignored') machine.warn(`hint ${name} is unknown to ${this.spec.model.name}: ignored`);
-    if (outcome === 'rejected') machine.warn(`hint ${name} was refused by ${this.spec.model.name}`);
-    const { firstPage, sizeBytes, offsetBytes } = event;
-    machine.events.emit('hint', event.actor, firstPage, sizeBytes, machine.clockNs, 0, { offsetBytes });
   }
 
   /** Touches of a byte range outside the columns (a default `copy`). */
@@ -328,17 +255,6 @@ export class LaneRun {
       if (armed || (mmu.settled(event.actor, access, id) & this.laneBit) === 0)
         this.touch(event.actor, id, access, bytes, facts, false);
       else this.touches.bookSettled(event.actor, id, bytes);
-    }
-  }
-
-  private dropDeviceMappings(firstPage: number, lastPage: number): void {
-    const { machine } = this;
-    const mask = newMask();
-    for (const slot of machine.space.slotsIn(firstPage, lastPage)) {
-      const block = machine.space.slotBlock[slot];
-      const start = block * BLOCK_PAGES;
-      setRange(mask, Math.max(firstPage - start, 0), Math.min(lastPage - start, BLOCK_PAGES - 1));
-      for (let d = 1; d < machine.actors.length; d++) machine.unmap(d, block, mask);
     }
   }
 
@@ -369,10 +285,3 @@ export class LaneRun {
     this.afterCall(-1);
   }
 }
-
-const CONTEXT: Partial<Record<TraceEvent['op'], Trigger>> = {
-  prefetch: 'hint',
-  advise: 'hint',
-  copy: 'copy',
-  launch: 'launch',
-};

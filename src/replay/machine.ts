@@ -8,21 +8,7 @@ import { DeviceMemory } from './device-memory.ts';
 import { EventStream } from './event-stream.ts';
 import type { CostListener, EventLine, LaneSpec, Stop } from './lane.ts';
 import { Links } from './links.ts';
-import {
-  addPage,
-  BLOCK_PAGES,
-  countRuns,
-  endOfRun,
-  firstWord,
-  lastWord,
-  MASK_WORDS,
-  newMask,
-  nextPage,
-  PAGE_BYTES,
-  type PageMask,
-  pageInBlock,
-  removePage,
-} from './mask.ts';
+import { PAGE_BYTES, type PageMask } from './mask.ts';
 import { M, METRIC_COUNT, type SpentOn, type Trigger } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import {
@@ -36,7 +22,8 @@ import {
   type Vma,
 } from './model.ts';
 import { Mover } from './mover.ts';
-import { firstPageOf, PageState } from './page-state.ts';
+import { PageState } from './page-state.ts';
+import { PageTables } from './page-tables.ts';
 import { StopBooks } from './stop-books.ts';
 import { Timers } from './timers.ts';
 
@@ -67,8 +54,7 @@ export class Machine implements Core {
   limitsChanged = true;
 
   private readonly mover: Mover;
-  /** Empty between calls. */
-  private readonly scratch = newMask();
+  private readonly pageTables: PageTables;
 
   constructor(
     spec: LaneSpec,
@@ -98,6 +84,7 @@ export class Machine implements Core {
     this.delayNs = new Float64Array(n);
     this.revisit = new Uint8Array(n);
     this.mover = new Mover(this);
+    this.pageTables = new PageTables(this);
   }
 
   // --- clock -----------------------------------------------------------------------------------------------------
@@ -180,17 +167,11 @@ export class Machine implements Core {
   }
 
   residence(page: number): number {
-    const slot = this.pages.find(Math.floor(page / BLOCK_PAGES));
-    if (slot < 0) return 0;
-    const inBlock = pageInBlock(page);
-    return this.pages.residenceAt(slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
+    return this.pages.residence(page);
   }
 
   mapping(actor: number, page: number): Rights {
-    const slot = this.pages.find(Math.floor(page / BLOCK_PAGES));
-    if (slot < 0) return RIGHTS.none;
-    const inBlock = pageInBlock(page);
-    return this.pages.rightsAt(actor, slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
+    return this.pages.mapping(actor, page);
   }
 
   residentMask(location: number, block: number, out: PageMask): PageMask {
@@ -198,10 +179,7 @@ export class Machine implements Core {
   }
 
   mappedMask(actor: number, block: number, out: PageMask, rights: Rights = RIGHTS.read): PageMask {
-    const { readable, writable, atomics, tellsAtomics } = this.pages;
-    const atomic = rights === RIGHTS.atomic && tellsAtomics;
-    const words = rights === RIGHTS.read ? readable : atomic ? atomics : writable;
-    return this.pages.read(words[actor], block, out);
+    return this.pages.read(this.pages.mappedWith(rights)[actor], block, out);
   }
 
   untouchedSpeculationMask(device: number, block: number, out: PageMask): PageMask {
@@ -240,59 +218,15 @@ export class Machine implements Core {
 
   // --- page tables -----------------------------------------------------------------------------------------------
   map(actor: number, block: number, mask: PageMask, rights: Rights, entries: number): void {
-    const slot = this.pages.slotOf(block);
-    this.pages.setRights(actor, slot, mask, rights);
-    if (actor !== HOST) this.books[M['map.operations']] += entries;
-    if (this.events.on) this.emitMapped(actor, slot, mask);
+    this.pageTables.map(actor, block, mask, rights, entries);
   }
 
   mapPage(actor: number, page: number, rights: Rights): void {
-    const block = Math.floor(page / BLOCK_PAGES);
-    const inBlock = page - block * BLOCK_PAGES;
-    const slot = this.pages.slotOf(block);
-    this.pages.setRightsOfPage(actor, slot, inBlock, rights);
-    if (actor !== HOST) this.books[M['map.operations']]++;
-    if (!this.events.on) return;
-    this.emitMapped(actor, slot, addPage(this.scratch, inBlock));
-    removePage(this.scratch, inBlock);
-  }
-
-  private emitMapped(actor: number, slot: number, mask: PageMask): void {
-    const { pages } = this;
-    const base = slot * MASK_WORDS;
-    const remote = newMask();
-    const local = newMask();
-    for (let w = 0; w < MASK_WORDS; w++) {
-      remote[w] = mask[w] & pages.anywhere(base + w) & ~pages.resident[actor][base + w];
-      local[w] = mask[w] & ~remote[w];
-    }
-    const page = firstPageOf(this.space, slot);
-    for (let first = nextPage(mask, 0); first >= 0; ) {
-      const isRemote = (remote[first >> 5] & (1 << (first & 31))) !== 0;
-      const last = endOfRun(isRemote ? remote : local, first);
-      const kind = isRemote ? 'remoteMap' : 'map';
-      this.events.emit(kind, actor, page + first, (last - first + 1) * PAGE_BYTES, this.clockNs, 0);
-      first = nextPage(mask, last + 1);
-    }
+    this.pageTables.mapPage(actor, page, rights);
   }
 
   unmap(actor: number, block: number, mask: PageMask, calls?: number): void {
-    const { scratch } = this;
-    const operations = actor === HOST ? M['unmap.host.operations'] : M['unmap.device.operations'];
-    const slot = this.pages.find(block);
-    const low = firstWord(mask);
-    const high = slot < 0 ? -1 : lastWord(mask);
-    const mapped = this.pages.readable[actor];
-    let any = 0;
-    for (let w = low; w <= high; w++) {
-      scratch[w] = mask[w] & mapped[slot * MASK_WORDS + w];
-      any |= scratch[w];
-    }
-    this.books[operations] += calls ?? (any === 0 ? 0 : countRuns(scratch));
-    if (any === 0) return;
-    if (this.events.on) this.events.emitRuns('unmap', actor, firstPageOf(this.space, slot), scratch, this.clockNs);
-    this.pages.setRights(actor, slot, scratch, RIGHTS.none);
-    for (let w = low; w <= high; w++) scratch[w] = 0;
+    this.pageTables.unmap(actor, block, mask, calls);
   }
 
   tlbInvalidate(_device: number): void {

@@ -15,6 +15,7 @@ import {
   MASK_WORDS,
   newMask,
   type PageMask,
+  pageInBlock,
   popcount32,
 } from './mask.ts';
 import { KINDS, type Mmu } from './mmu.ts';
@@ -82,6 +83,14 @@ export class PageState {
     return where;
   }
 
+  /** `residenceAt` of a page by number. */
+  residence(page: number): number {
+    const slot = this.find(Math.floor(page / BLOCK_PAGES));
+    if (slot < 0) return 0;
+    const inBlock = pageInBlock(page);
+    return this.residenceAt(slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
+  }
+
   /** The pages of one word that exist somewhere. */
   anywhere(word: number): number {
     let somewhere = 0;
@@ -97,6 +106,20 @@ export class PageState {
     if ((this.readable[actor][word] & bit) === 0) return RIGHTS.none;
     if ((this.writable[actor][word] & bit) === 0) return RIGHTS.read;
     return this.tellsAtomics && (this.atomics[actor][word] & bit) !== 0 ? RIGHTS.atomic : RIGHTS.write;
+  }
+
+  /** `rightsAt` of a page by number. */
+  mapping(actor: number, page: number): Rights {
+    const slot = this.find(Math.floor(page / BLOCK_PAGES));
+    if (slot < 0) return RIGHTS.none;
+    const inBlock = pageInBlock(page);
+    return this.rightsAt(actor, slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
+  }
+
+  /** By actor: what is mapped with at least these rights. */
+  mappedWith(rights: Rights): readonly Int32Array[] {
+    if (rights === RIGHTS.read) return this.readable;
+    return rights === RIGHTS.atomic && this.tellsAtomics ? this.atomics : this.writable;
   }
 
   /** Kinds of touches, from reads on, that the mapping of a page grants; 0 = there is none. */
