@@ -41,7 +41,7 @@ export class FaultRun {
     return row;
   }
 
-  /** What `raiseRows` of `kernel/faults.ts` is held to, and what takes its place where it cannot be had. */
+  /** What `raiseRows` of `kernel/raise-faults.ts` is held to, and what takes its place where it cannot be had. */
   private raise(chunk: TraceChunk, from: number, end: number, actor: number, most: number, allLanes: number): number {
     const { machine, mmu, laneBit } = this;
     const queue = this.pending[actor];

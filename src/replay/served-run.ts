@@ -39,7 +39,7 @@ export class ServedRun {
     books[M['remote.device.bytes']] += bytes;
   }
 
-  /** What `completeTouches` of `kernel/faults.ts` is held to, and what takes its place where it cannot be had. */
+  /** What `completeTouches` of `kernel/complete-faults.ts` is held to, and what takes its place where it cannot be had. */
   private complete(device: number, queue: WaitingTouches, from: number, last: number): number {
     const { machine, mmu, waitingPages, laneBit } = this;
     const { id: ids, access, bytes, outcome } = queue;

@@ -1,100 +1,60 @@
-/**
- * Loops over touches that fault, in AssemblyScript: raising those that follow each other, completing those that were
- * served. They do what `src/replay/fault-run.ts` and `src/replay/served-run.ts` do in TypeScript; the frame is that of
- * `src/replay/kernel/layout.ts`.
- */
-import { addBeyond, at, countIn, hasCarried } from './counting';
+/** Raises faults that follow each other, in AssemblyScript: what `src/replay/fault-run.ts` does in TypeScript. */
+import { addBeyond, at, countIn } from './counting';
+import {
+  ACTORS,
+  ALL_LANES,
+  BLOCK_PAGES,
+  BYTES_HIGH,
+  BYTES_LOW,
+  COUNT,
+  COUNT_HIGH,
+  COUNT_LOW,
+  DELAY,
+  DEVICE,
+  DUE,
+  FAULT_ACCESS,
+  FAULT_BYTES,
+  FAULT_FIRST,
+  FAULT_ID,
+  FAULT_LAST,
+  FAULT_MAPPED,
+  FAULT_PAGE,
+  FAULT_RECORD,
+  FAULT_THREAD,
+  FAULT_TIME,
+  FETCHED,
+  FOUND,
+  FOUND_COUNT,
+  LANE_BIT,
+  MMU_ACTOR,
+  MMU_KIND,
+  MMU_KINDS,
+  MMU_WORDS,
+  MOST,
+  OF_PAGE,
+  PLACE_BITS,
+  READABLE,
+  ROW_BYTES,
+  ROW_CODE,
+  ROW_OP,
+  ROW_PAGE,
+  ROW_RECORD,
+  ROW_TIME,
+  SLOT_BLOCK,
+  STATE_ACTOR,
+  UNIT,
+  double,
+  part,
+  stateWord,
+  word,
+} from './fault-frame';
 
 const KINDS: u32 = 3;
 const CONTINUES: u32 = 0x80;
-const PLACE_BITS: i32 = 9;
-const BLOCK_PAGES: i32 = 512;
-
-/** Parts of a frame, in bytes. */
-const DUE: usize = 0;
-const DELAY: usize = 8;
-const REMOTE_TOUCHES: usize = 16;
-const REMOTE_BYTES: usize = 24;
-const ALL_LANES: usize = 32;
-const LANE_BIT: usize = 36;
-const ROW_CODE: usize = 40;
-const ROW_OP: usize = 44;
-const ROW_PAGE: usize = 48;
-const ROW_TIME: usize = 52;
-const ROW_RECORD: usize = 56;
-const ROW_BYTES: usize = 60;
-const MMU_WORDS: usize = 64;
-const MMU_ACTOR: usize = 68;
-const MMU_KIND: usize = 72;
-const MMU_KINDS: usize = 76;
-const COUNT_LOW: usize = 80;
-const COUNT_HIGH: usize = 84;
-const BYTES_LOW: usize = 88;
-const BYTES_HIGH: usize = 92;
-const UNIT: usize = 96;
-const OF_PAGE: usize = 100;
-const SLOT_BLOCK: usize = 104;
-const ACTORS: usize = 108;
-const DEVICE: usize = 112;
-const STATE_ACTOR: usize = 116;
-const READABLE: usize = 120;
-const RESIDENT: usize = 124;
-const WRITABLE: usize = 128;
-const ATOMICS: usize = 132;
-const SPECULATED: usize = 136;
-const RELIANT: usize = 140;
-const COUNTER_LEFT: usize = 144;
-const COUNT: usize = 148;
-const MOST: usize = 152;
-const FAULT_ID: usize = 156;
-const FAULT_PAGE: usize = 160;
-const FAULT_ACCESS: usize = 164;
-const FAULT_BYTES: usize = 168;
-const FAULT_RECORD: usize = 172;
-const FAULT_FIRST: usize = 176;
-const FAULT_LAST: usize = 180;
-const FAULT_TIME: usize = 184;
-const FAULT_THREAD: usize = 188;
-const FAULT_MAPPED: usize = 192;
-const FAULT_OUTCOME: usize = 196;
-const SHARED_IDS: usize = 200;
-const FOUND_COUNT: usize = 204;
-const FETCHED: usize = 208;
-const FOUND: usize = 256;
 
 /** Rows that are looked at together, at first and at most: as many as there is room for from `FOUND` on. */
 const FIRST_ROWS: i32 = 8;
 const MOST_ROWS: i32 = 64;
-
-/** Of a waiting touch. */
-const READ: u32 = 0;
-const WRITE: u32 = 1;
-const SERVED: u32 = 1;
-const STALE: u32 = 3;
-
-/** A number of the frame. */
-@inline
-function part(frame: usize, offset: usize): usize {
-  return <usize>load<u32>(frame + offset);
-}
-
-/** In an array of words: that of entry `i`. */
-@inline
-function word(array: usize, i: i32): usize {
-  return array + at(i);
-}
-
-/** In an array of doubles. */
-@inline
-function double(array: usize, i: i32): usize {
-  return array + (<usize>(<u32>i) << 3);
-}
-
-/** Of the page at this place, in the state of pages, the word that has its bit. */
-@inline
-function stateWord(place: u32): usize {
-  return <usize>(((place >>> PLACE_BITS) << 4) + ((place & (BLOCK_PAGES - 1)) >>> 5)) << 2;
-}
 
 /**
  * Takes rows from..end-1; gives the first one that it does not take. The row at `end` exists.
@@ -265,85 +225,4 @@ function countRows(frame: usize, from: i32, end: i32): void {
     const beyond = load<i32>(word(touched, row)) - unit;
     if (beyond != 0) addBeyond(sumLow, sumHigh, id, beyond);
   }
-}
-
-/** Completes the touches of entries from..last; gives the first one that it does not take. The device's touches are counted. */
-export function completeTouches(frame: usize, from: i32, last: i32): i32 {
-  const laneBit = load<i32>(frame, LANE_BIT);
-  const device = load<i32>(frame, DEVICE);
-  const kindStride = load<i32>(frame, MMU_KIND);
-  const reads = at(load<i32>(frame, MMU_WORDS) + device * load<i32>(frame, MMU_ACTOR));
-  const writes = reads + at(kindStride);
-  const atomicsApart = load<i32>(frame, MMU_KINDS) == 3 ? writes + at(kindStride) : 0;
-  const low = at(load<i32>(frame, COUNT_LOW));
-  const high = at(load<i32>(frame, COUNT_HIGH));
-  const sums = load<i32>(frame, BYTES_LOW) >= 0;
-  const sumLow = at(load<i32>(frame, BYTES_LOW));
-  const sumHigh = at(load<i32>(frame, BYTES_HIGH));
-  const unit = <f64>load<i32>(frame, UNIT);
-  const ofPage = part(frame, OF_PAGE);
-  const actors = load<i32>(frame, ACTORS);
-  const stateStride = part(frame, STATE_ACTOR);
-  const readable = part(frame, READABLE) + <usize>device * stateStride;
-  const writable = part(frame, WRITABLE);
-  const atomics = part(frame, ATOMICS);
-  const resident = part(frame, RESIDENT);
-  const here = resident + <usize>device * stateStride;
-  const guessed = part(frame, SPECULATED);
-  const reliant = part(frame, RELIANT);
-  const counterLeft = part(frame, COUNTER_LEFT);
-  const ids = part(frame, FAULT_ID);
-  const accesses = part(frame, FAULT_ACCESS);
-  const bytes = part(frame, FAULT_BYTES);
-  const outcomes = part(frame, FAULT_OUTCOME);
-  const shared = load<i32>(frame, SHARED_IDS);
-  const carried = hasCarried();
-  let remoteTouches: f64 = 0;
-  let remoteBytes: f64 = 0;
-  let i = from;
-  for (; i <= last; i++) {
-    const outcome = <u32>load<u8>(outcomes + <usize>i);
-    if (outcome < SERVED || outcome > STALE) break;
-    const id = load<i32>(word(ids, i));
-    const page = double(ofPage, id);
-    const place = load<u32>(page);
-    const state = stateWord(place);
-    const bit = 1 << (place & 31);
-    const kind = <u32>load<u8>(accesses + <usize>i);
-    const rights = kind == READ ? readable : kind == WRITE ? writable : atomics;
-    if ((load<i32>(rights + state) & bit) == 0 || (load<i32>(guessed + state) & bit) != 0) break;
-    if (load<i32>(word(counterLeft, <i32>(place >>> PLACE_BITS))) != 0 || (shared & (1 << (id & 31))) != 0) break;
-    store<i32>(page, load<i32>(page, 4) & ~laneBit, 4);
-    if ((load<i32>(here + state) & bit) == 0) {
-      let elsewhere = 0;
-      for (let l = 0, there = resident + state; l < actors; l++, there += stateStride) elsewhere |= load<i32>(there);
-      if ((elsewhere & bit) != 0) {
-        remoteTouches += 1;
-        remoteBytes += <f64>load<u32>(word(bytes, i));
-        if ((load<i32>(reliant + state) & bit) == 0) {
-          store<i32>(reliant + state, load<i32>(reliant + state) | bit);
-          let touches = <f64>load<u8>(low + <usize>id);
-          if (carried) touches += 256 * <f64>load<i32>(word(high, id));
-          remoteTouches -= touches;
-          remoteBytes -= unit * touches;
-          if (sums) {
-            remoteBytes -= <f64>load<i16>(sumLow + (<usize>id << 1)) + 65536 * <f64>load<i32>(word(sumHigh, id));
-          }
-        }
-      }
-    }
-    const read = word(reads, id);
-    store<i32>(read, load<i32>(read) | laneBit);
-    if ((load<i32>(writable + state) & bit) != 0) {
-      const write = word(writes, id);
-      store<i32>(write, load<i32>(write) | laneBit);
-    }
-    if (atomicsApart != 0 && (load<i32>(atomics + state) & bit) != 0) {
-      const atomic = word(atomicsApart, id);
-      store<i32>(atomic, load<i32>(atomic) | laneBit);
-    }
-  }
-  store<f64>(frame, remoteTouches, REMOTE_TOUCHES);
-  store<f64>(frame, remoteBytes, REMOTE_BYTES);
-  return i;
 }
