@@ -1,4 +1,4 @@
-/** The kernel in WebAssembly against the one in TypeScript, and the memory that both work on. */
+/** The loops of the hit path in WebAssembly against those in TypeScript. */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -8,18 +8,10 @@ import * as layout from '../../src/replay/kernel/layout.ts';
 import { PassMemory } from '../../src/replay/kernel/memory.ts';
 import type { TraceChunk } from '../../src/trace/compiled.ts';
 import { inArena } from '../helpers/arena.ts';
+import { ALL, chunkOf, NOBODY, oneActor, type Row, UNIT } from '../helpers/pass-memory.ts';
 
 const PAGES = 1030;
-const ALL = 0b101;
-const UNIT = 64;
-/** Of a row that is no access, `page` is anything. */
-const NOBODY = 255;
 
-interface Row {
-  readonly code: number;
-  readonly page: number;
-  readonly bytes: number;
-}
 const row: fc.Arbitrary<Row> = fc.record({
   code: fc.oneof(
     { weight: 90, arbitrary: fc.constant(3) },
@@ -52,15 +44,6 @@ type Setup = typeof setup extends fc.Arbitrary<infer T> ? T : never;
 
 /** Which kernel, and whether it walks the columns in the arena or in the room for columns of elsewhere. */
 type Place = 'arena' | 'room' | 'plain';
-
-function chunkOf(rows: readonly Row[]): TraceChunk {
-  return {
-    rows: rows.length,
-    code: Uint8Array.from(rows, ({ code }) => code),
-    page: Int32Array.from(rows, ({ page, code }) => (code === NOBODY ? 2 ** 30 : page)),
-    bytes: Uint32Array.from(rows, ({ bytes }) => bytes),
-  } as unknown as TraceChunk;
-}
 
 /** Puts a setup into a fresh memory, calls one loop, and gives what it said and everything that it left behind. */
 function outcome(place: Place, plan: Setup, call: Call): { stopped: number | undefined; words: Int32Array } {
@@ -133,18 +116,6 @@ for (const [name, call] of Object.entries(LOOPS)) {
     // Worth something only if rows were passed.
     expect(passed).toBeGreaterThan(4000);
   });
-}
-
-/** A table in which one actor reads with code 0; where its words, low counts and groups begin. */
-function oneActor(memory: PassMemory, pages: number): { word: number; low: number; left: number } {
-  const word = memory.take(pages);
-  const low = memory.take(pages);
-  const high = memory.take(pages);
-  const left = memory.take(8);
-  const entry = [word, 1, low, high, -1, -1, left];
-  memory.words.set(entry, layout.TABLE_AT);
-  memory.words.fill(ALL, word, word + pages);
-  return { word, low, left };
 }
 
 for (const kernel of ['auto', 'plain'] as const) {
@@ -223,111 +194,4 @@ for (const kernel of ['auto', 'plain'] as const) {
 test('the WebAssembly kernel is what the compiler makes of its source', async () => {
   const committed = readFileSync(new URL('../../src/replay/kernel/wasm.ts', import.meta.url), 'utf8');
   expect(await kernelModule(HIT_PATH)).toBe(committed);
-});
-
-for (const kernel of ['auto', 'plain'] as const) {
-  test(`memory of the ${kernel} kernel grows and keeps what is in it`, () => {
-    const memory = new PassMemory({ kernel });
-    const first = memory.take(1000);
-    expect(first).toBe(layout.FREE_AT);
-    memory.words.fill(7, first, first + 1000);
-    // 4 Mi words = 16 MiB: far beyond what there was.
-    const second = memory.take(2 ** 22);
-    // 1000 words are 62.5 cache lines.
-    expect(second).toBe(first + 1008);
-    expect(memory.words[first]).toBe(7);
-    expect(memory.words[first + 999]).toBe(7);
-    expect(memory.words[second]).toBe(0);
-    memory.words[second + 2 ** 22 - 1] = 9;
-    expect(memory.words.length).toBeGreaterThanOrEqual(second + 2 ** 22);
-    // The kernel sees the memory that grew.
-    memory.load(chunkOf([{ code: 0, page: 0, bytes: UNIT }]), 0);
-    memory.words[layout.TABLE_AT + layout.WORD] = second + 2 ** 22 - 1;
-    expect(memory.kernel.settledRows(9, memory.codeAt, memory.pageAt, 0, 1)).toBe(1);
-    expect(memory.kernel.settledRows(8, memory.codeAt, memory.pageAt, 0, 1)).toBe(0);
-  });
-}
-
-test('columns in the arena are walked where they lie, all of a chunk, also once the memory has grown', () => {
-  const memory = new PassMemory();
-  const { word } = oneActor(memory, 100);
-  const rows = Array.from({ length: layout.ROOM_ROWS + 100 }, (_, i) => ({ code: 0, page: i % 100, bytes: UNIT }));
-  const chunk = inArena(chunkOf(rows), memory.arena!);
-  memory.load(chunk, layout.ROOM_ROWS + 3);
-  expect([memory.firstRow, memory.endRow]).toEqual([0, layout.ROOM_ROWS + 100]);
-  const settled = () => memory.kernel.settledRows(ALL, memory.codeAt, memory.pageAt, 0, memory.endRow);
-  expect(settled()).toBe(layout.ROOM_ROWS + 100);
-  // Somebody else takes 16 MiB, then the memory of the pass lies behind that.
-  expect(memory.arena!.take(2 ** 24)).toBeGreaterThan(0);
-  const late = memory.take(10);
-  expect(4 * late).toBeGreaterThan(2 ** 24);
-  memory.words[late + 9] = 7;
-  expect(memory.words[late + 9]).toBe(7);
-  expect(memory.bytes[4 * (late + 9)]).toBe(7);
-  expect(memory.halves[2 * (late + 9)]).toBe(7);
-  expect(settled()).toBe(layout.ROOM_ROWS + 100);
-  chunk.page[50] = 3;
-  memory.words[word + 50] = 0;
-  // Row 150 is the first one that is now of page 50.
-  expect(settled()).toBe(150);
-});
-
-test('columns in the arena of another memory are brought in', () => {
-  const [memory, other] = [new PassMemory(), new PassMemory()];
-  oneActor(memory, 100);
-  const chunk = inArena(chunkOf([{ code: 0, page: 5, bytes: 65 }]), other.arena!);
-  memory.load(chunk, 0);
-  expect([memory.codeAt, memory.pageAt, memory.bytesAt]).toEqual([layout.CODE_AT, layout.PAGE_AT, layout.BYTES_AT]);
-  expect(memory.words[layout.PAGE_AT / 4]).toBe(5);
-  expect(memory.mixesBytes(64)).toBe(true);
-});
-
-test('goes on without WebAssembly where the arena can grow no more, columns in it and all', () => {
-  // 96 pages of 64 KiB = 6 MiB, of which the layout takes 5 and a bit.
-  const memory = new PassMemory({ kernel: 'auto', mostPages: 96 });
-  const { word, left, low } = oneActor(memory, 100);
-  memory.words[left] = 12;
-  const rows = Array.from({ length: 20 }, (_, i) => ({ code: 0, page: 10 + i, bytes: UNIT }));
-  // Columns lie behind everything that the pass has looked at so far.
-  expect(memory.arena!.take(10 * 2 ** 16)).toBeGreaterThan(0);
-  const chunk = inArena(chunkOf(rows), memory.arena!);
-  expect(chunk.code.byteOffset).toBeGreaterThan(memory.bytes.length);
-  memory.load(chunk, 0);
-  const watched = (from: number, to: number) => memory.kernel.watchedRows(ALL, memory.codeAt, memory.pageAt, from, to);
-  expect(watched(0, 8)).toBe(8);
-  const late = memory.take(2 ** 20);
-  expect(memory.arena).toBe(null);
-  expect(memory.words.length).toBeGreaterThanOrEqual(late + 2 ** 20);
-  expect(memory.words[late]).toBe(0);
-  expect(memory.words[word + 99]).toBe(ALL);
-  memory.load(chunk, 8);
-  // 12 - 8 are left.
-  expect(watched(8, 20)).toBe(12);
-  expect([...memory.bytes.subarray(4 * low + 10, 4 * low + 23)]).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]);
-  const later = memory.take(2 ** 20);
-  expect(later).toBeGreaterThanOrEqual(late + 2 ** 20);
-  expect(memory.words[word + 99]).toBe(ALL);
-  memory.words[later + 2 ** 20 - 1] = 7;
-  expect(memory.words[later + 2 ** 20 - 1]).toBe(7);
-});
-
-test('a chunk longer than the room for columns is brought in piece by piece', () => {
-  const memory = new PassMemory();
-  const rows = layout.ROOM_ROWS + 10;
-  const bytes = new Uint32Array(rows).fill(64);
-  bytes[rows - 1] = 65;
-  const chunk = {
-    rows,
-    code: new Uint8Array(rows),
-    page: Int32Array.from({ length: rows }, (_, i) => i),
-    bytes,
-  } as unknown as TraceChunk;
-  memory.load(chunk, layout.ROOM_ROWS + 3);
-  expect([memory.firstRow, memory.endRow]).toEqual([layout.ROOM_ROWS, rows]);
-  expect(memory.words[layout.PAGE_AT / 4 + 3]).toBe(layout.ROOM_ROWS + 3);
-  expect(memory.mixesBytes(64)).toBe(true);
-  memory.load(chunk, 5);
-  expect([memory.firstRow, memory.endRow]).toEqual([0, layout.ROOM_ROWS]);
-  expect(memory.words[layout.PAGE_AT / 4 + 5]).toBe(5);
-  expect(memory.mixesBytes(64)).toBe(false);
 });
