@@ -66,7 +66,6 @@ export function raiseRows(frame: usize, from: i32, end: i32): i32 {
   let row = from;
   for (let some: i32 = FIRST_ROWS; row < end; some = min(2 * some, MOST_ROWS)) {
     const window = min(row + some, end);
-    lookAhead(frame, row, window);
     const looked = findFaults(frame, row, window);
     fetchFound(frame);
     const raised = raiseFound(frame, looked);
@@ -75,30 +74,6 @@ export function raiseRows(frame: usize, from: i32, end: i32): i32 {
     if (row < window) break;
   }
   return row;
-}
-
-/**
- * Looks at what `findFaults` wants of the rows and `raiseFound` of most of them. A loop that does nothing else waits for
- * more places at a time. It ends at a row that is no touch of this device: what is in its columns is no page id.
- */
-function lookAhead(frame: usize, from: i32, end: i32): void {
-  const codes = part(frame, ROW_CODE);
-  const pages = part(frame, ROW_PAGE);
-  const ofPage = part(frame, OF_PAGE);
-  const device = load<i32>(frame, DEVICE);
-  const firstCode = <u32>device * KINDS;
-  const kindStride = load<i32>(frame, MMU_KIND);
-  const lastKind = <u32>(load<i32>(frame, MMU_KINDS) - 1);
-  const words = at(load<i32>(frame, MMU_WORDS) + device * load<i32>(frame, MMU_ACTOR));
-  let sum: i32 = 0;
-  for (let row = from; row < end; row++) {
-    const access = <u32>load<u8>(codes + <usize>row) - firstCode;
-    if (access >= KINDS) break;
-    const id = load<i32>(word(pages, row));
-    sum += load<i32>(word(words, <i32>min(access, lastKind) * kindStride + id)) + load<i32>(double(ofPage, id));
-  }
-  // A loop whose result nobody wants would be left out.
-  store<i32>(frame, sum, FETCHED);
 }
 
 /** Notes which of the rows from..end-1 fault; gives the first one that cannot be taken, whatever the others are. */
@@ -136,9 +111,10 @@ function findFaults(frame: usize, from: i32, end: i32): i32 {
   return row;
 }
 
-/** Looks at what else `raiseFound` wants of the pages found: it is under way to the caches before any of it is used. */
+/** Looks at what `raiseFound` wants of the pages found: all of it is under way to the caches before any of it is used. */
 function fetchFound(frame: usize): void {
   const pages = part(frame, ROW_PAGE);
+  const ofPage = part(frame, OF_PAGE);
   const words = at(load<i32>(frame, MMU_WORDS));
   const stride = at(load<i32>(frame, MMU_KIND));
   const all = <usize>(load<i32>(frame, ACTORS) * load<i32>(frame, MMU_KINDS)) * stride;
@@ -147,9 +123,11 @@ function fetchFound(frame: usize): void {
   let sum: i32 = 0;
   for (let k = 0; k < n; k++) {
     const id = load<i32>(word(pages, load<i32>(word(found, k))));
+    sum += load<i32>(double(ofPage, id));
     const its = word(words, id);
     for (let to = its + all, at = its; at < to; at += stride) sum += load<i32>(at);
   }
+  // A loop whose result nobody wants would be left out.
   store<i32>(frame, sum, FETCHED);
 }
 
