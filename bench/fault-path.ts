@@ -146,6 +146,7 @@ const STACKS: readonly Stack[] = [
     touches: 1 << 20,
     repeats: 32,
     drops: true,
+    atLeast: 5,
   },
   { model: 'hmm:dmirror', unit: 'millionFaultsPerSecond', pages: 1 << 19, touches: 1 << 19 },
   { model: 'uvm', unit: 'millionFaultsPerSecond', pages: 1 << 18, touches: 1 << 17 },

@@ -94,6 +94,16 @@ export class ReplayThreads {
   }
 }
 
+/** Starts a thread before `use` knows what it is for, and stops all that nobody took when `use` has ended. */
+export async function withThreads(use: (threads: ReplayThreads) => Promise<void>): Promise<void> {
+  const threads = new ReplayThreads(1);
+  try {
+    await use(threads);
+  } finally {
+    await threads.stop();
+  }
+}
+
 function startWorker(): Worker {
   const here = import.meta.url;
   if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here));

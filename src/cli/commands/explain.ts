@@ -20,7 +20,7 @@ import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
 import { type TraceOptions, withTrace } from '../read-trace.ts';
 import { loadModels, replayObserved, replayRuns } from '../replay-runs.ts';
-import { ReplayThreads } from '../replay-threads.ts';
+import { type ReplayThreads, withThreads } from '../replay-threads.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 import { warningsOf } from './run.ts';
@@ -70,19 +70,10 @@ export function explainCommand(io: Io): Command {
     .option('--trace-format <name>', 'how the trace is written (default: found from its content)')
     .option('--no-cache', 'read the trace itself, and keep no compiled form of it')
     .option('--quiet', 'no progress, no warnings')
-    .action((trace: string, options: Options) => explain(io, trace, options));
+    .action((trace: string, options: Options) => withThreads((threads) => explain(threads, io, trace, options)));
 }
 
-async function explain(io: Io, path: string, options: Options): Promise<void> {
-  const threads = new ReplayThreads(1);
-  try {
-    await explainWith(threads, io, path, options);
-  } finally {
-    await threads.stop();
-  }
-}
-
-async function explainWith(threads: ReplayThreads, io: Io, path: string, options: Options): Promise<void> {
+async function explain(threads: ReplayThreads, io: Io, path: string, options: Options): Promise<void> {
   const question = questionOf(options);
   formatOf(options.format);
   if (options.out === '') throw new ConfigurationError('--out: empty', 'give a file, or - for standard output');

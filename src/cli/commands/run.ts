@@ -15,7 +15,7 @@ import { OutputFile } from '../output-file.ts';
 import { startProgress } from '../progress.ts';
 import { type TraceOptions, withTrace } from '../read-trace.ts';
 import { loadModels, replayRuns } from '../replay-runs.ts';
-import { ReplayThreads } from '../replay-threads.ts';
+import { type ReplayThreads, withThreads } from '../replay-threads.ts';
 import { openSharedTrace, shareTrace } from '../shared-trace.ts';
 import { warn } from '../warn.ts';
 
@@ -72,21 +72,12 @@ export function runCommand(io: Io): Command {
     .option('--check', 'check the invariants of the simulation all along')
     .option('--jobs <n>', 'spread the runs over so many threads', (text: string) => wholeNumber('--jobs', text), 1)
     .option('--quiet', 'no progress, no warnings')
-    .action((trace: string, options: Options) => run(io, trace, options));
+    .action((trace: string, options: Options) => withThreads((threads) => run(threads, io, trace, options)));
 }
 
 type RunFormat = Pick<ReportFormat, 'extension' | 'render'>;
 
-async function run(io: Io, path: string, options: Options): Promise<void> {
-  const threads = new ReplayThreads(1);
-  try {
-    await runWith(threads, io, path, options);
-  } finally {
-    await threads.stop();
-  }
-}
-
-async function runWith(threads: ReplayThreads, io: Io, path: string, options: Options): Promise<void> {
+async function run(threads: ReplayThreads, io: Io, path: string, options: Options): Promise<void> {
   const plan = await planRuns(options);
   loadModels(threads, plan, options.jobs);
   const gate = await gateOf(options, plan);
