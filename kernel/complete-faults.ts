@@ -13,6 +13,7 @@ import {
   FAULT_BYTES,
   FAULT_ID,
   FAULT_OUTCOME,
+  FETCHED,
   LANE_BIT,
   MMU_ACTOR,
   MMU_KIND,
@@ -42,8 +43,43 @@ const WRITE: u32 = 1;
 const SERVED: u32 = 1;
 const STALE: u32 = 3;
 
+/** Entries that are looked at together, at first and at most. */
+const FIRST_ENTRIES: i32 = 8;
+const MOST_ENTRIES: i32 = 256;
+
 /** Completes the touches of entries from..last; gives the first one that it does not take. The device's touches are counted. */
 export function completeTouches(frame: usize, from: i32, last: i32): i32 {
+  store<f64>(frame, 0, REMOTE_TOUCHES);
+  store<f64>(frame, 0, REMOTE_BYTES);
+  let i = from;
+  for (let some: i32 = FIRST_ENTRIES; i <= last; some = min(2 * some, MOST_ENTRIES)) {
+    const end = min(i + some, last + 1);
+    fetchCounts(frame, i, end);
+    i = completeSome(frame, i, end);
+    if (i < end) break;
+  }
+  return i;
+}
+
+/** Looks at the counts of the entries' pages, as `fetchFound` does at what it fetches. */
+function fetchCounts(frame: usize, from: i32, end: i32): void {
+  const ids = part(frame, FAULT_ID);
+  const low = at(load<i32>(frame, COUNT_LOW));
+  let sum: i32 = 0;
+  if (hasCarried()) {
+    const high = at(load<i32>(frame, COUNT_HIGH));
+    for (let i = from; i < end; i++) {
+      const id = load<i32>(word(ids, i));
+      sum += load<i32>(word(high, id)) + <i32>load<u8>(low + <usize>id);
+    }
+  } else {
+    for (let i = from; i < end; i++) sum += <i32>load<u8>(low + <usize>load<i32>(word(ids, i)));
+  }
+  store<i32>(frame, sum, FETCHED);
+}
+
+/** The same of entries from..end-1 that were looked at. */
+function completeSome(frame: usize, from: i32, end: i32): i32 {
   const laneBit = load<i32>(frame, LANE_BIT);
   const device = load<i32>(frame, DEVICE);
   const kindStride = load<i32>(frame, MMU_KIND);
@@ -76,7 +112,7 @@ export function completeTouches(frame: usize, from: i32, last: i32): i32 {
   let remoteTouches: f64 = 0;
   let remoteBytes: f64 = 0;
   let i = from;
-  for (; i <= last; i++) {
+  for (; i < end; i++) {
     const outcome = <u32>load<u8>(outcomes + <usize>i);
     if (outcome < SERVED || outcome > STALE) break;
     const id = load<i32>(word(ids, i));
@@ -118,7 +154,7 @@ export function completeTouches(frame: usize, from: i32, last: i32): i32 {
       store<i32>(atomic, load<i32>(atomic) | laneBit);
     }
   }
-  store<f64>(frame, remoteTouches, REMOTE_TOUCHES);
-  store<f64>(frame, remoteBytes, REMOTE_BYTES);
+  store<f64>(frame, load<f64>(frame, REMOTE_TOUCHES) + remoteTouches, REMOTE_TOUCHES);
+  store<f64>(frame, load<f64>(frame, REMOTE_BYTES) + remoteBytes, REMOTE_BYTES);
   return i;
 }

@@ -57,6 +57,7 @@ export const FAULT_OUTCOME: usize = 196;
 export const SHARED_IDS: usize = 200;
 export const FOUND_COUNT: usize = 204;
 export const FETCHED: usize = 208;
+export const KIND_WORDS: usize = 212;
 export const FOUND: usize = 256;
 
 /** A number of the frame. */

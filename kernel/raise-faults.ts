@@ -25,6 +25,7 @@ import {
   FETCHED,
   FOUND,
   FOUND_COUNT,
+  KIND_WORDS,
   LANE_BIT,
   MMU_ACTOR,
   MMU_KIND,
@@ -66,7 +67,7 @@ export function raiseRows(frame: usize, from: i32, end: i32): i32 {
   let row = from;
   for (let some: i32 = FIRST_ROWS; row < end; some = min(2 * some, MOST_ROWS)) {
     const window = min(row + some, end);
-    const looked = findFaults(frame, row, window);
+    const looked = findFaults(frame, row, ownRows(frame, row, window));
     fetchFound(frame);
     const raised = raiseFound(frame, looked);
     if (load<i32>(frame, COUNT_LOW) >= 0) countRows(frame, row, raised);
@@ -76,38 +77,69 @@ export function raiseRows(frame: usize, from: i32, end: i32): i32 {
   return row;
 }
 
-/** Notes which of the rows from..end-1 fault; gives the first one that cannot be taken, whatever the others are. */
-function findFaults(frame: usize, from: i32, end: i32): i32 {
+/** The first of the rows from..end-1 that is no touch of this device, is due later or of a size that needs attention. */
+function ownRows(frame: usize, from: i32, end: i32): i32 {
   const dueNs = load<f64>(frame, DUE);
-  const all = load<i32>(frame, ALL_LANES);
-  const laneBit = load<i32>(frame, LANE_BIT);
   const codes = part(frame, ROW_CODE);
-  const pages = part(frame, ROW_PAGE);
   const times = part(frame, ROW_TIME);
   const touched = part(frame, ROW_BYTES);
-  const device = load<i32>(frame, DEVICE);
-  const firstCode = <u32>device * KINDS;
-  const kindStride = load<i32>(frame, MMU_KIND);
-  const lastKind = <u32>(load<i32>(frame, MMU_KINDS) - 1);
-  const words = at(load<i32>(frame, MMU_WORDS) + device * load<i32>(frame, MMU_ACTOR));
-  // Of a touch whose bytes are no matter, or may be summed up, any number will do.
-  const anyBytes = load<i32>(frame, COUNT_LOW) < 0 || load<i32>(frame, BYTES_LOW) >= 0;
-  const unit = load<i32>(frame, UNIT);
-  const room = load<i32>(frame, MOST) - load<i32>(frame, COUNT);
-  let found = frame + FOUND;
-  const full = found + at(room);
+  const firstCode = <u32>load<i32>(frame, DEVICE) * KINDS;
   let row = from;
-  for (; row < end; row++) {
-    const access = <u32>load<u8>(codes + <usize>row) - firstCode;
-    if (access >= KINDS || load<f64>(double(times, row)) >= dueNs) break;
-    if (!anyBytes && load<i32>(word(touched, row)) != unit) break;
-    const settled = load<i32>(word(words, <i32>min(access, lastKind) * kindStride + load<i32>(word(pages, row))));
-    if ((settled | laneBit) != all) break;
-    if (settled != all && found == full) break;
+  while (row < end && <u32>load<u8>(codes + <usize>row) - firstCode < KINDS) row++;
+  // Times do not decrease.
+  while (row > from && load<f64>(double(times, row - 1)) >= dueNs) row--;
+  // Of a touch whose bytes are no matter, or may be summed up, any number will do.
+  if (load<i32>(frame, COUNT_LOW) < 0 || load<i32>(frame, BYTES_LOW) >= 0) return row;
+  const unit = load<i32>(frame, UNIT);
+  const last = row;
+  row = from;
+  while (row < last && load<i32>(word(touched, row)) == unit) row++;
+  return row;
+}
+
+/** Address of the words of this device for touches of the kind that the row at `code` has. */
+@inline
+function wordsOf(kinds: usize, code: usize): usize {
+  return part(kinds + at(<i32>load<u8>(code)), KIND_WORDS);
+}
+
+/**
+ * Notes which of the rows from..end-1, touches of this device, fault; gives the first one that cannot be taken, whatever
+ * the others are. The loop asks for the word of each page and little else, so that many words are waited for at once.
+ */
+function findFaults(frame: usize, from: i32, end: i32): i32 {
+  const all = load<i32>(frame, ALL_LANES);
+  const laneBit = load<i32>(frame, LANE_BIT);
+  const kinds = frame - at(load<i32>(frame, DEVICE) * KINDS);
+  let code = part(frame, ROW_CODE) + <usize>from;
+  let page = word(part(frame, ROW_PAGE), from);
+  let found = frame + FOUND;
+  let row = from;
+  for (; row + 3 < end; row += 4, code += 4, page += 16) {
+    const w = load<i32>(word(wordsOf(kinds, code), load<i32>(page)));
+    const x = load<i32>(word(wordsOf(kinds, code + 1), load<i32>(page, 4)));
+    const y = load<i32>(word(wordsOf(kinds, code + 2), load<i32>(page, 8)));
+    const z = load<i32>(word(wordsOf(kinds, code + 3), load<i32>(page, 12)));
+    if (((w & x & y & z) | laneBit) != all) break;
     store<i32>(found, row);
-    found += <usize>(settled != all) << 2;
+    found += <usize>(w != all) << 2;
+    store<i32>(found, row + 1);
+    found += <usize>(x != all) << 2;
+    store<i32>(found, row + 2);
+    found += <usize>(y != all) << 2;
+    store<i32>(found, row + 3);
+    found += <usize>(z != all) << 2;
   }
-  store<i32>(frame, <i32>(found - frame - FOUND) >>> 2, FOUND_COUNT);
+  for (; row < end; row++, code++, page += 4) {
+    const w = load<i32>(word(wordsOf(kinds, code), load<i32>(page)));
+    if ((w | laneBit) != all) break;
+    store<i32>(found, row);
+    found += <usize>(w != all) << 2;
+  }
+  const n = <i32>(found - frame - FOUND) >>> 2;
+  const room = load<i32>(frame, MOST) - load<i32>(frame, COUNT);
+  if (n > room) row = load<i32>(frame + FOUND + at(room));
+  store<i32>(frame, min(n, room), FOUND_COUNT);
   return row;
 }
 
@@ -124,8 +156,10 @@ function fetchFound(frame: usize): void {
   for (let k = 0; k < n; k++) {
     const id = load<i32>(word(pages, load<i32>(word(found, k))));
     sum += load<i32>(double(ofPage, id));
-    const its = word(words, id);
-    for (let to = its + all, at = its; at < to; at += stride) sum += load<i32>(at);
+    let its = word(words, id);
+    const to = its + all;
+    for (; its + stride < to; its += 2 * stride) sum += load<i32>(its) + load<i32>(its + stride);
+    if (its < to) sum += load<i32>(its);
   }
   // A loop whose result nobody wants would be left out.
   store<i32>(frame, sum, FETCHED);
@@ -212,17 +246,25 @@ function raiseFound(frame: usize, end: i32): i32 {
 
 /** Counts the touches of the rows from..end-1. */
 function countRows(frame: usize, from: i32, end: i32): void {
-  const pages = part(frame, ROW_PAGE);
-  const touched = part(frame, ROW_BYTES);
   const low = at(load<i32>(frame, COUNT_LOW));
   const high = at(load<i32>(frame, COUNT_HIGH));
+  const pages = part(frame, ROW_PAGE);
+  let page = word(pages, from);
+  const last = word(pages, end);
+  for (; page + 12 < last; page += 16) {
+    countIn(low, high, load<i32>(page));
+    countIn(low, high, load<i32>(page, 4));
+    countIn(low, high, load<i32>(page, 8));
+    countIn(low, high, load<i32>(page, 12));
+  }
+  for (; page < last; page += 4) countIn(low, high, load<i32>(page));
+  if (load<i32>(frame, BYTES_LOW) < 0) return;
+  const touched = part(frame, ROW_BYTES);
   const sumLow = at(load<i32>(frame, BYTES_LOW));
   const sumHigh = at(load<i32>(frame, BYTES_HIGH));
   const unit = load<i32>(frame, UNIT);
   for (let row = from; row < end; row++) {
-    const id = load<i32>(word(pages, row));
-    countIn(low, high, id);
     const beyond = load<i32>(word(touched, row)) - unit;
-    if (beyond != 0) addBeyond(sumLow, sumHigh, id, beyond);
+    if (beyond != 0) addBeyond(sumLow, sumHigh, load<i32>(word(pages, row)), beyond);
   }
 }

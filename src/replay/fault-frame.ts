@@ -5,7 +5,7 @@
 import type { TraceChunk } from '../trace/compiled.ts';
 import * as frame from './kernel/layout.ts';
 import type { Machine } from './machine.ts';
-import type { Mmu } from './mmu.ts';
+import { KINDS, type Mmu } from './mmu.ts';
 import { HOST } from './model.ts';
 import type { WaitingTouches } from './waiting-touches.ts';
 
@@ -97,6 +97,7 @@ export class FaultFrame {
     words[at + frame.MMU_ACTOR] = mmu.actorStride;
     words[at + frame.MMU_KIND] = mmu.kindStride;
     words[at + frame.MMU_KINDS] = mmu.own;
+    for (let kind = 0; kind < KINDS; kind++) words[at + frame.KIND_WORDS + kind] = 4 * mmu.baseOf(device, kind);
     words[at + frame.OF_PAGE] = space.ofPage.byteOffset;
     words[at + frame.SLOT_BLOCK] = space.slotBlock.byteOffset;
     words[at + frame.ACTORS] = actors.length;

@@ -118,6 +118,8 @@ export const SHARED_IDS = 50;
 export const FOUND_COUNT = 51;
 /** Written by a loop that only looks. */
 export const FETCHED = 52;
+/** Of the device: address of the first word for reads, for writes, for atomics. */
+export const KIND_WORDS = 53;
 export const FOUND = 64;
 /** One entry is written beyond the last. */
 export const FRAME_WORDS = FOUND + 64 + 16;
