@@ -81,5 +81,5 @@ export function double(array: usize, i: i32): usize {
 /** Of the page at this place, in the state of pages, the word that has its bit. */
 @inline
 export function stateWord(place: u32): usize {
-  return <usize>(((place >>> PLACE_BITS) << 4) + ((place & (BLOCK_PAGES - 1)) >>> 5)) << 2;
+  return <usize>(place >>> 5) << 2;
 }

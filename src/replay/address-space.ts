@@ -5,11 +5,16 @@
 import type { Allocation, CompiledTrace } from '../trace/compiled.ts';
 import { BlockTable } from './block-table.ts';
 import type { PassMemory } from './kernel/memory.ts';
-import { BLOCK_PAGES, MASK_WORDS, pageInBlock, popcount32 } from './mask.ts';
+import { BLOCK_PAGES, blockOf, MASK_WORDS, pageInBlock, popcount32 } from './mask.ts';
 import type { Vma } from './model.ts';
 
 /** 2^9 pages a block; slots of touched blocks are below 2^23, which is 16 TiB of them. */
 export const PLACE_BITS = 9;
+
+/** Where the word with the page at this place is in an array that has a mask for each slot. */
+export function wordOfPlace(place: number): number {
+  return place >>> 5;
+}
 
 export class AddressSpace {
   /**
@@ -97,7 +102,7 @@ export class AddressSpace {
   }
 
   inBlockOfId(id: number): number {
-    return this.ofPage[2 * id] & (BLOCK_PAGES - 1);
+    return pageInBlock(this.ofPage[2 * id]);
   }
 
   pageOf(id: number): number {
@@ -106,7 +111,7 @@ export class AddressSpace {
 
   /** Id of a page that the trace touches, or -1. */
   idOf(page: number): number {
-    const slot = this.findSlot(Math.floor(page / BLOCK_PAGES));
+    const slot = this.findSlot(blockOf(page));
     if (slot < 0) return -1;
     return this.idIn(slot, pageInBlock(page));
   }
@@ -176,8 +181,8 @@ export class AddressSpace {
 
   /** Slots of the blocks that meet first..last, ascending by block. */
   slotsIn(firstPage: number, lastPage: number): number[] {
-    const firstBlock = Math.floor(firstPage / BLOCK_PAGES);
-    const lastBlock = Math.floor(lastPage / BLOCK_PAGES);
+    const firstBlock = blockOf(firstPage);
+    const lastBlock = blockOf(lastPage);
     const found: number[] = [];
     if (lastBlock - firstBlock < this.slotByBlock.size) {
       for (let block = firstBlock; block <= lastBlock; block++) {

@@ -74,6 +74,5 @@ export class BlockTable {
 
 /** Neighbouring blocks stay neighbours, as they are asked for; the high bits keep distant ranges apart. */
 function hash(block: number): number {
-  const high = Math.floor(block / 0x100000);
-  return ((block - high * 0x100000) ^ Math.imul(high, 0x9e3779b1)) >>> 0;
+  return (block ^ Math.imul(block * 2 ** -20, 0x9e3779b1)) >>> 0;
 }

@@ -4,7 +4,7 @@
  * completes, faults on the CPU, or waits until it is handed over to the model.
  */
 import { CONTINUES, type CompiledTrace, LAST_ACCESS, NO_CODE, type TraceChunk } from '../trace/compiled.ts';
-import { AddressSpace, PLACE_BITS } from './address-space.ts';
+import { AddressSpace, wordOfPlace } from './address-space.ts';
 import { AllocationEvents } from './allocation-events.ts';
 import { DueTimes } from './due-times.ts';
 import type { Access } from './faults.ts';
@@ -14,7 +14,7 @@ import { GROUP_SHIFT } from './kernel/layout.ts';
 import { PassMemory } from './kernel/memory.ts';
 import type { EventLine, LaneResult, LaneSpec, ReplayOptions } from './lane.ts';
 import { LaneRun, type PassState } from './lane-run.ts';
-import { BLOCK_PAGES, MASK_WORDS, PAGE_BYTES } from './mask.ts';
+import { PAGE_BYTES } from './mask.ts';
 import { Mmu } from './mmu.ts';
 import { HOST } from './model.ts';
 import { RecordExtent } from './record-extent.ts';
@@ -229,7 +229,7 @@ class Pass {
     const access = (chunk.op[row] & ~CONTINUES) as Access;
     const place = this.space.ofPage[2 * id];
     const waiting = this.space.ofPage[2 * id + 1];
-    const word = (place >>> PLACE_BITS) * MASK_WORDS + ((place & (BLOCK_PAGES - 1)) >> 5);
+    const word = wordOfPlace(place);
     const bit = 1 << (place & 31);
     for (let rest = missing; rest !== 0; rest &= rest - 1) {
       const run = 31 - Math.clz32(rest & -rest);

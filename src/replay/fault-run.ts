@@ -6,10 +6,10 @@
  * and the row takes the long way.
  */
 import { CONTINUES, type TraceChunk } from '../trace/compiled.ts';
-import { PLACE_BITS } from './address-space.ts';
+import { PLACE_BITS, wordOfPlace } from './address-space.ts';
 import type { FaultFrame } from './fault-frame.ts';
 import type { Machine } from './machine.ts';
-import { BLOCK_PAGES, MASK_WORDS } from './mask.ts';
+import { BLOCK_PAGES, pageInBlock } from './mask.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import type { WaitingTouches } from './waiting-touches.ts';
 
@@ -66,8 +66,8 @@ export class FaultRun {
         if ((settled | laneBit) !== allLanes || (ofPage[2 * id + 1] & laneBit) !== 0) break;
         if (count === most || (op[row + 1] & CONTINUES) !== 0) break;
         const place = ofPage[2 * id];
-        const inBlock = place & (BLOCK_PAGES - 1);
-        const word = (place >>> PLACE_BITS) * MASK_WORDS + (inBlock >> 5);
+        const inBlock = pageInBlock(place);
+        const word = wordOfPlace(place);
         const bit = 1 << (inBlock & 31);
         if ((mine[word] & bit) !== 0) break;
         for (let other = 0; other < readable.length; other++) {

@@ -7,6 +7,9 @@ export type Access = (typeof ACCESS)[keyof typeof ACCESS];
 export const OUTCOME = { pending: 0, served: 1, duplicate: 2, stale: 3, deferred: 4, failed: 5 } as const;
 export type Outcome = (typeof OUTCOME)[keyof typeof OUTCOME];
 
+/** The same for below: V8 reads an exported constant anew each time. */
+const { served: SERVED, duplicate: DUPLICATE, stale: STALE, deferred: DEFERRED, failed: FAILED } = OUTCOME;
+
 /** Buffer and offset of so many bytes, zero at first. */
 export type RoomFor = (bytes: number) => [buffer: ArrayBuffer, offset: number];
 const ORDINARY: RoomFor = (bytes) => [new ArrayBuffer(bytes), 0];
@@ -63,24 +66,24 @@ export class FaultBuffer {
 
   /** The stack served this entry: its page should be usable now. */
   serve(i: number): void {
-    this.mark(i, OUTCOME.served);
+    this.mark(i, SERVED);
   }
   /** Merged with another entry of the same batch. */
   duplicate(i: number): void {
-    this.mark(i, OUTCOME.duplicate);
+    this.mark(i, DUPLICATE);
   }
   /** Looked at and found valid already. */
   stale(i: number): void {
-    this.mark(i, OUTCOME.stale);
+    this.mark(i, STALE);
   }
   /** Looked at and put off: the touch keeps waiting and is raised again at `wakeNs`. */
   defer(i: number, wakeNs: number): void {
-    this.mark(i, OUTCOME.deferred);
+    this.mark(i, DEFERRED);
     this.wakeNs[i] = wakeNs;
   }
   /** Fatal for this access: it has no effect, replay goes on. */
   fail(i: number): void {
-    this.mark(i, OUTCOME.failed);
+    this.mark(i, FAILED);
   }
   flush(): void {
     this.flushed = true;

@@ -11,7 +11,7 @@ import { InFlight, type RecordFacts } from './in-flight.ts';
 import { checkAfterCall } from './invariants.ts';
 import type { CostListener, EventLine, LaneSpec } from './lane.ts';
 import { Machine } from './machine.ts';
-import { BLOCK_PAGES, PAGE_BYTES } from './mask.ts';
+import { PAGE_BYTES, pageInBlock } from './mask.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks, type Vma } from './model.ts';
 import { RecordHooks, triggerOf } from './record-hooks.ts';
@@ -194,7 +194,7 @@ export class LaneRun {
     const { touches, inFlight } = this;
     const place = this.pass.space.ofPage[2 * id];
     const slot = place >>> PLACE_BITS;
-    const inBlock = place & (BLOCK_PAGES - 1);
+    const inBlock = pageInBlock(place);
     if (counted) touches.withdraw(actor, slot, inBlock, bytes);
     this.machine.events.record = facts.record;
     this.sync();

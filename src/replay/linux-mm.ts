@@ -9,12 +9,12 @@
 import { ACCESS } from './faults.ts';
 import { handleFault } from './linux-mm/fault.ts';
 import { migrateDevicePages, migrateToDevice, migrateToHost } from './linux-mm/migrate.ts';
-import { blockOf, PageFlags } from './linux-mm/page-flags.ts';
+import { PageFlags } from './linux-mm/page-flags.ts';
 import { isValid, rangeFault, validMask } from './linux-mm/range-fault.ts';
 import { deviceOf, type LinuxMmState, notify } from './linux-mm/state.ts';
 import { collapse, dontNeed, lock, makeExclusive, mprotect, munmap, pin, populate } from './linux-mm/system-calls.ts';
 import type { LinuxMm, LinuxMmCosts, LinuxMmOptions, PageEntry, PageState } from './linux-mm/types.ts';
-import { BLOCK_PAGES } from './mask.ts';
+import { BLOCK_PAGES, blockOf } from './mask.ts';
 import { type Core, HOST, RIGHTS } from './model.ts';
 
 export type * from './linux-mm/types.ts';

@@ -8,14 +8,26 @@ export const BLOCK_PAGES = 512;
 export const BLOCK_BYTES = PAGE_BYTES * BLOCK_PAGES;
 export const MASK_WORDS = BLOCK_PAGES / 32;
 
-/** The same for the loops below: V8 reads an exported constant anew each time. They take four words a step for its sake. */
+/** The same for what is below: V8 reads an exported constant anew each time. Loops take four words a step for its sake. */
 const WORDS = MASK_WORDS;
+const LAST_IN_BLOCK = BLOCK_PAGES - 1;
+const BLOCKS_PER_PAGE = 1 / BLOCK_PAGES;
 
 export type PageMask = Int32Array;
 
-/** Place of a page in its 2 MiB block. Page numbers exceed 32 bits, where `%` is many times slower than this. */
+/** The 2 MiB block that a page is in. */
+export function blockOf(page: number): number {
+  return Math.floor(page * BLOCKS_PER_PAGE);
+}
+
+/** Place of a page in its block. Page numbers exceed 32 bits, of which `&` takes the low ones. */
 export function pageInBlock(page: number): number {
-  return page - Math.floor(page / BLOCK_PAGES) * BLOCK_PAGES;
+  return page & LAST_IN_BLOCK;
+}
+
+/** Where the word with this page is in an array that has a mask for each slot. */
+export function wordOf(slot: number, inBlock: number): number {
+  return slot * WORDS + (inBlock >> 5);
 }
 
 export function newMask(): PageMask {

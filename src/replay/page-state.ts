@@ -9,6 +9,7 @@ import type { CostListener } from './lane.ts';
 import {
   addPage,
   BLOCK_PAGES,
+  blockOf,
   clearMask,
   firstWord,
   lastWord,
@@ -17,10 +18,15 @@ import {
   type PageMask,
   pageInBlock,
   popcount32,
+  wordOf,
 } from './mask.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { RIGHTS, type Rights } from './model.ts';
 import { RemoteTouches } from './remote-touches.ts';
+
+/** Constants of this module are those that V8 folds; an imported one is looked up at each use. */
+const { none: NONE, read: READ, write: WRITE, atomic: ATOMIC } = RIGHTS;
+const WORDS = MASK_WORDS;
 
 const EVERY_PAGE: PageMask = newMask().fill(-1);
 
@@ -85,10 +91,10 @@ export class PageState {
 
   /** `residenceAt` of a page by number. */
   residence(page: number): number {
-    const slot = this.find(Math.floor(page / BLOCK_PAGES));
+    const slot = this.find(blockOf(page));
     if (slot < 0) return 0;
     const inBlock = pageInBlock(page);
-    return this.residenceAt(slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
+    return this.residenceAt(wordOf(slot, inBlock), 1 << (inBlock & 31));
   }
 
   /** The pages of one word that exist somewhere. */
@@ -99,27 +105,27 @@ export class PageState {
   }
 
   isMapped(actor: number, slot: number, inBlock: number): boolean {
-    return (this.readable[actor][slot * MASK_WORDS + (inBlock >> 5)] & (1 << (inBlock & 31))) !== 0;
+    return (this.readable[actor][wordOf(slot, inBlock)] & (1 << (inBlock & 31))) !== 0;
   }
 
   rightsAt(actor: number, word: number, bit: number): Rights {
-    if ((this.readable[actor][word] & bit) === 0) return RIGHTS.none;
-    if ((this.writable[actor][word] & bit) === 0) return RIGHTS.read;
-    return this.tellsAtomics && (this.atomics[actor][word] & bit) !== 0 ? RIGHTS.atomic : RIGHTS.write;
+    if ((this.readable[actor][word] & bit) === 0) return NONE;
+    if ((this.writable[actor][word] & bit) === 0) return READ;
+    return this.tellsAtomics && (this.atomics[actor][word] & bit) !== 0 ? ATOMIC : WRITE;
   }
 
   /** `rightsAt` of a page by number. */
   mapping(actor: number, page: number): Rights {
-    const slot = this.find(Math.floor(page / BLOCK_PAGES));
-    if (slot < 0) return RIGHTS.none;
+    const slot = this.find(blockOf(page));
+    if (slot < 0) return NONE;
     const inBlock = pageInBlock(page);
-    return this.rightsAt(actor, slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
+    return this.rightsAt(actor, wordOf(slot, inBlock), 1 << (inBlock & 31));
   }
 
   /** By actor: what is mapped with at least these rights. */
   mappedWith(rights: Rights): readonly Int32Array[] {
-    if (rights === RIGHTS.read) return this.readable;
-    return rights === RIGHTS.atomic && this.tellsAtomics ? this.atomics : this.writable;
+    if (rights === READ) return this.readable;
+    return rights === ATOMIC && this.tellsAtomics ? this.atomics : this.writable;
   }
 
   /** Kinds of touches, from reads on, that the mapping of a page grants; 0 = there is none. */
@@ -132,8 +138,8 @@ export class PageState {
   read(words: Int32Array, block: number, out: PageMask): PageMask {
     const slot = this.find(block);
     if (slot < 0) return clearMask(out);
-    const base = slot * MASK_WORDS;
-    for (let w = 0; w < MASK_WORDS; w += 4) {
+    const base = slot * WORDS;
+    for (let w = 0; w < WORDS; w += 4) {
       out[w] = words[base + w];
       out[w + 1] = words[base + w + 1];
       out[w + 2] = words[base + w + 2];
@@ -160,7 +166,7 @@ export class PageState {
   }
 
   forget(location: number, slot: number, mask: PageMask): void {
-    const base = slot * MASK_WORDS;
+    const base = slot * WORDS;
     const high = lastWord(mask);
     for (let w = firstWord(mask); w <= high; w++) if (mask[w] !== 0) this.forgetWord(location, base + w, mask[w]);
   }
@@ -170,29 +176,29 @@ export class PageState {
     const low = firstWord(mask);
     const high = lastWord(mask);
     this.unsettleActor(actor, slot, mask, low, high);
-    put(this.readable[actor], slot, mask, rights >= RIGHTS.read, low, high);
-    put(this.writable[actor], slot, mask, rights >= RIGHTS.write, low, high);
-    if (this.tellsAtomics) put(this.atomics[actor], slot, mask, rights >= RIGHTS.atomic, low, high);
-    if (rights !== RIGHTS.none) this.settleMapped(actor, slot, mask, rights, low, high);
+    put(this.readable[actor], slot, mask, rights >= READ, low, high);
+    put(this.writable[actor], slot, mask, rights >= WRITE, low, high);
+    if (this.tellsAtomics) put(this.atomics[actor], slot, mask, rights >= ATOMIC, low, high);
+    if (rights !== NONE) this.settleMapped(actor, slot, mask, rights, low, high);
   }
 
   /** `setRights` of one page. */
   setRightsOfPage(actor: number, slot: number, inBlock: number, rights: Rights): void {
-    const word = slot * MASK_WORDS + (inBlock >> 5);
+    const word = wordOf(slot, inBlock);
     const bit = 1 << (inBlock & 31);
     const readable = this.readable[actor];
     const writable = this.writable[actor];
     const wasMapped = (readable[word] & bit) !== 0;
     if (wasMapped) this.unsettlePage(actor, slot, inBlock);
-    if (rights >= RIGHTS.read) readable[word] |= bit;
+    if (rights >= READ) readable[word] |= bit;
     else readable[word] &= ~bit;
-    if (rights >= RIGHTS.write) writable[word] |= bit;
+    if (rights >= WRITE) writable[word] |= bit;
     else writable[word] &= ~bit;
     if (this.tellsAtomics) {
-      if (rights >= RIGHTS.atomic) this.atomics[actor][word] |= bit;
+      if (rights >= ATOMIC) this.atomics[actor][word] |= bit;
       else this.atomics[actor][word] &= ~bit;
     }
-    const settles = rights !== RIGHTS.none && (this.resident[actor][word] & ~this.speculated[actor][word] & bit) !== 0;
+    const settles = rights !== NONE && (this.resident[actor][word] & ~this.speculated[actor][word] & bit) !== 0;
     if (!wasMapped && !settles) return;
     const id = this.space.idIn(slot, inBlock);
     if (id < 0) return;
@@ -202,8 +208,8 @@ export class PageState {
 
   /** Touches of so many kinds, from reads on, need no attention with these rights. */
   private kindsOf(rights: Rights): number {
-    if (rights === RIGHTS.read) return 1;
-    return this.tellsAtomics && rights < RIGHTS.atomic ? Math.min(this.mmu.own, 2) : this.mmu.own;
+    if (rights === READ) return 1;
+    return this.tellsAtomics && rights < ATOMIC ? Math.min(this.mmu.own, 2) : this.mmu.own;
   }
 
   /** Touches of pages that are here and no guess need no attention from the first one on. */
@@ -215,12 +221,12 @@ export class PageState {
 
   // --- the cache in front: shared MMU words and running counts -----------------------------------------------------
   /** Before anything about these pages changes: every actor's next touch of them looks again. All are in words low..high. */
-  unsettle(slot: number, mask: PageMask, low = 0, high = MASK_WORDS - 1): void {
+  unsettle(slot: number, mask: PageMask, low = 0, high = WORDS - 1): void {
     for (let actor = 0; actor < this.locations; actor++) this.unsettleActor(actor, slot, mask, low, high);
   }
 
-  unsettleActor(actor: number, slot: number, mask: PageMask, low = 0, high = MASK_WORDS - 1): void {
-    const base = slot * MASK_WORDS;
+  unsettleActor(actor: number, slot: number, mask: PageMask, low = 0, high = WORDS - 1): void {
+    const base = slot * WORDS;
     const read = this.readable[actor];
     const settled = this.remote.reliant[actor];
     let mapped = 0;
@@ -270,7 +276,7 @@ export class PageState {
     this.unsettle(slot, EVERY_PAGE);
     for (let l = 0; l < this.locations; l++) {
       this.forget(l, slot, EVERY_PAGE);
-      this.setRights(l, slot, EVERY_PAGE, RIGHTS.none);
+      this.setRights(l, slot, EVERY_PAGE, NONE);
       put(this.evictedFrom[l], slot, EVERY_PAGE, false);
       this.remote.disarm(l, slot);
     }
@@ -279,7 +285,7 @@ export class PageState {
   private grow(): void {
     this.room = this.space.slotCapacity;
     const { memory } = this.mmu;
-    for (const kind of this.kinds()) memory.growArrays(kind, this.locations, this.room * MASK_WORDS);
+    for (const kind of this.kinds()) memory.growArrays(kind, this.locations, this.room * WORDS);
     this.remote.grow(this.room);
   }
 }
@@ -289,8 +295,8 @@ export function firstPageOf(space: AddressSpace, slot: number): number {
   return space.slotBlock[slot] * BLOCK_PAGES;
 }
 
-function put(words: Int32Array, slot: number, mask: PageMask, on: boolean, low = 0, high = MASK_WORDS - 1): void {
-  const base = slot * MASK_WORDS;
+function put(words: Int32Array, slot: number, mask: PageMask, on: boolean, low = 0, high = WORDS - 1): void {
+  const base = slot * WORDS;
   for (let w = low; w <= high; w++) {
     if (on) words[base + w] |= mask[w];
     else words[base + w] &= ~mask[w];

@@ -3,6 +3,7 @@ import type { Machine } from './machine.ts';
 import {
   addPage,
   BLOCK_PAGES,
+  blockOf,
   countRuns,
   endOfRun,
   firstWord,
@@ -34,7 +35,7 @@ export class PageTables {
 
   mapPage(actor: number, page: number, rights: Rights): void {
     const { books, events, pages } = this.machine;
-    const block = Math.floor(page / BLOCK_PAGES);
+    const block = blockOf(page);
     const inBlock = page - block * BLOCK_PAGES;
     const slot = pages.slotOf(block);
     pages.setRightsOfPage(actor, slot, inBlock, rights);

@@ -5,7 +5,7 @@
  */
 import type { AddressSpace } from './address-space.ts';
 import type { CostListener } from './lane.ts';
-import { MASK_WORDS, type PageMask, popcount32 } from './mask.ts';
+import { MASK_WORDS, type PageMask, popcount32, wordOf } from './mask.ts';
 import { M } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST } from './model.ts';
@@ -43,7 +43,7 @@ export class RemoteTouches {
 
   // --- relying on the running counts -----------------------------------------------------------------------------
   relies(actor: number, slot: number, inBlock: number): boolean {
-    return (this.reliant[actor][slot * MASK_WORDS + (inBlock >> 5)] & (1 << (inBlock & 31))) !== 0;
+    return (this.reliant[actor][wordOf(slot, inBlock)] & (1 << (inBlock & 31))) !== 0;
   }
 
   /** A page begins to rely on the running counts: the touches that they hold by now are booked. */
@@ -52,7 +52,7 @@ export class RemoteTouches {
     const { running, watched } = this.mmu;
     const touches = running.touchesOf(actor, id);
     const bytes = running.bytesOfTouches(actor, id, touches);
-    this.reliant[actor][slot * MASK_WORDS + (inBlock >> 5)] |= 1 << (inBlock & 31);
+    this.reliant[actor][wordOf(slot, inBlock)] |= 1 << (inBlock & 31);
     books[accessesOf(actor)] -= touches;
     books[bytesOf(actor)] -= bytes;
     costs?.remote(this.space.pageOf(id), -bytes);

@@ -3,11 +3,10 @@
  * calls. Anything else - a page that is not usable yet, a first use of a guess, an armed access counter - ends it, and
  * the touch takes the long way.
  */
-import { PLACE_BITS } from './address-space.ts';
+import { PLACE_BITS, wordOfPlace } from './address-space.ts';
 import type { FaultFrame } from './fault-frame.ts';
 import { ACCESS, OUTCOME } from './faults.ts';
 import type { Machine } from './machine.ts';
-import { BLOCK_PAGES, MASK_WORDS } from './mask.ts';
 import { M } from './metrics.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import type { WaitingPages } from './waiting-pages.ts';
@@ -64,7 +63,7 @@ export class ServedRun {
       const id = ids[i];
       const place = ofPage[2 * id];
       const slot = place >>> PLACE_BITS;
-      const word = slot * MASK_WORDS + ((place & (BLOCK_PAGES - 1)) >> 5);
+      const word = wordOfPlace(place);
       const bit = 1 << (place & 31);
       const kind = access[i];
       const rights = kind === ACCESS.read ? readable : kind === ACCESS.write ? writable : atomics;

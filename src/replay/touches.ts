@@ -4,7 +4,7 @@
  */
 import type { Access } from './faults.ts';
 import type { Machine } from './machine.ts';
-import { BLOCK_BYTES, BLOCK_PAGES, MASK_WORDS, releaseScratch, scratchMark } from './mask.ts';
+import { BLOCK_BYTES, BLOCK_PAGES, releaseScratch, scratchMark, wordOf } from './mask.ts';
 import { M } from './metrics.ts';
 import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
@@ -18,7 +18,7 @@ export class Touches {
   ) {}
 
   granted(actor: number, slot: number, inBlock: number, access: number): boolean {
-    return access < this.machine.pages.kindsAt(actor, slot * MASK_WORDS + (inBlock >> 5), 1 << (inBlock & 31));
+    return access < this.machine.pages.kindsAt(actor, wordOf(slot, inBlock), 1 << (inBlock & 31));
   }
 
   /**
@@ -27,7 +27,7 @@ export class Touches {
    */
   complete(actor: number, slot: number, inBlock: number, bytes: number): boolean {
     const { machine } = this;
-    const word = slot * MASK_WORDS + (inBlock >> 5);
+    const word = wordOf(slot, inBlock);
     const bit = 1 << (inBlock & 31);
     if ((machine.pages.speculated[actor][word] & bit) !== 0) {
       machine.pages.speculated[actor][word] &= ~bit;
@@ -79,7 +79,7 @@ export class Touches {
   /** From now on this touch needs no attention: of a remote page the running counts stand for the next ones. */
   settle(actor: number, slot: number, inBlock: number, id: number): void {
     const { machine, mmu } = this;
-    const word = slot * MASK_WORDS + (inBlock >> 5);
+    const word = wordOf(slot, inBlock);
     const bit = 1 << (inBlock & 31);
     const remote = (machine.pages.resident[actor][word] & bit) === 0 && machine.pages.residenceAt(word, bit) !== 0;
     if (remote && !machine.pages.remote.relies(actor, slot, inBlock)) {

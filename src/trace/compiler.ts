@@ -3,14 +3,13 @@
  * `access` or one of the record functions; every rule of the trace that does not depend on the format is checked here.
  */
 
-import { BLOCK_PAGES, MASK_WORDS, PAGE_BYTES } from '../replay/mask.ts';
+import { BLOCK_PAGES, blockOf, MASK_WORDS, PAGE_BYTES } from '../replay/mask.ts';
 import { ActorTable } from './actors.ts';
 import { INVALIDATE_SORTS, parseAdvise, parseAlloc } from './arguments.ts';
 import { CONTINUES, OP, type OpName } from './compiled.ts';
 import { quoted, TraceError } from './errors.ts';
 import { ReadMemory } from './kernel/memory.ts';
 import { LaunchTracker } from './launches.ts';
-import { blockOf } from './live-blocks.ts';
 import { TracedMemory } from './memory.ts';
 import type { Range } from './range.ts';
 import { RowKinds } from './row-kinds.ts';

@@ -3,7 +3,7 @@
  * allocation is left in it; a life is noted here when its first page is touched.
  */
 
-import { BLOCK_PAGES, MASK_WORDS, popcount32 } from '../replay/mask.ts';
+import { MASK_WORDS, popcount32 } from '../replay/mask.ts';
 
 /** 256 actors, a bit each. */
 export const ACTOR_WORDS = 8;
@@ -193,9 +193,4 @@ export class BlockCache {
 export function cacheEntry(block: number): number {
   const low = block | 0;
   return ((low ^ (low >>> CACHE_BITS) ^ (low >>> (2 * CACHE_BITS))) & (CACHE_ENTRIES - 1)) * ENTRY_WORDS;
-}
-
-/** Block of a page; both may exceed 2^32. */
-export function blockOf(page: number): number {
-  return Math.floor(page / BLOCK_PAGES);
 }

@@ -1,20 +1,12 @@
 /** What is allocated while a trace is read, and which blocks its accesses touch. */
 
-import { BLOCK_PAGES, PAGE_BYTES } from '../replay/mask.ts';
+import { BLOCK_PAGES, blockOf, PAGE_BYTES } from '../replay/mask.ts';
 import type { AllocArgument } from './arguments.ts';
 import type { Allocation } from './compiled.ts';
 import { quoted } from './errors.ts';
 import type { ReadMemory } from './kernel/memory.ts';
 import type { LaunchTracker } from './launches.ts';
-import {
-  BlockCache,
-  blockOf,
-  CACHE_ALLOCATION,
-  CACHE_LAUNCH,
-  CACHE_LIFE,
-  LiveBlocks,
-  type PartialFree,
-} from './live-blocks.ts';
+import { BlockCache, CACHE_ALLOCATION, CACHE_LAUNCH, CACHE_LIFE, LiveBlocks, type PartialFree } from './live-blocks.ts';
 import { hexAddress } from './numbers.ts';
 import type { Range } from './range.ts';
 import { Regions } from './regions.ts';

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { ConfigurationError } from '../../replay/configuration-error.ts';
 import { hexAddress } from '../../replay/event-stream.ts';
-import { BLOCK_PAGES, MASK_WORDS } from '../../replay/mask.ts';
+import { BLOCK_PAGES, blockOf, MASK_WORDS } from '../../replay/mask.ts';
 import { type Plan, type PlannedRun, planRuns, runsOf } from '../../replay/plan.ts';
 import { casesOf } from '../../report/cases.ts';
 import type { Life } from '../../report/explain/life.ts';
@@ -142,7 +142,7 @@ function mustBeKnown(trace: CompiledTrace, page: number, text: string): void {
     throw new ConfigurationError(`--page ${text}: the trace touches no page at all`, 'give a trace with accesses');
   }
   // A stack may move the whole block, whatever of it is allocated.
-  const block = Math.floor(page / BLOCK_PAGES);
+  const block = blockOf(page);
   if (!isAllocated(trace, page) && !trace.lives.block.includes(block)) throw outside(trace, page, text);
 }
 

@@ -2,7 +2,7 @@
  * Memory that GMEM has no part in: the device's own allocator (kind `device`), host memory pinned for DMA (`pinned`).
  * Both are there from the allocation on and never move.
  */
-import { BLOCK_PAGES, PAGE_BYTES, rangeMask } from '../../replay/mask.ts';
+import { BLOCK_PAGES, blockOf, PAGE_BYTES, rangeMask } from '../../replay/mask.ts';
 import { type Core, HOST, RIGHTS, type Vma } from '../../replay/model.ts';
 
 export interface ExplicitMemory {
@@ -17,7 +17,7 @@ export function createExplicitMemory(core: Core): ExplicitMemory {
 
   function eachBlock(piece: Vma, visit: (block: number, first: number, last: number) => void): void {
     for (let page = piece.firstPage; page <= piece.lastPage; ) {
-      const block = Math.floor(page / BLOCK_PAGES);
+      const block = blockOf(page);
       const last = Math.min(piece.lastPage, block * BLOCK_PAGES + BLOCK_PAGES - 1);
       visit(block, page - block * BLOCK_PAGES, last - block * BLOCK_PAGES);
       page = last + 1;

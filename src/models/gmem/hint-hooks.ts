@@ -1,6 +1,6 @@
 /** Hints and `copy` records as `hmadvise` and `hmemcpy` calls. */
 import type { LinuxMm } from '../../replay/linux-mm.ts';
-import { BLOCK_PAGES, PAGE_BYTES } from '../../replay/mask.ts';
+import { BLOCK_PAGES, blockOf, PAGE_BYTES } from '../../replay/mask.ts';
 import { type HintOutcome, HOST, type ModelHooks, type Vma } from '../../replay/model.ts';
 import type { AdviseEvent, CopyEvent, PrefetchEvent } from '../../trace/compiled.ts';
 import { ERRNO } from './config.ts';
@@ -8,7 +8,7 @@ import type { Place } from './driver.ts';
 import { type Hint, hmadvise } from './hints.ts';
 import { hmemcpy } from './hmemcpy.ts';
 import { STATE } from './mapping.ts';
-import { blockOf, isPeerShared } from './space.ts';
+import { isPeerShared } from './space.ts';
 import type { Gm } from './stack.ts';
 
 /** `run` does something on the stack's local time and spends what passed. */

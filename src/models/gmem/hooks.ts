@@ -2,7 +2,7 @@
 
 import { type FaultBuffer, OUTCOME } from '../../replay/faults.ts';
 import { createLinuxMm } from '../../replay/linux-mm.ts';
-import { andNotMask, BLOCK_BYTES, BLOCK_PAGES, copyMask, newMask } from '../../replay/mask.ts';
+import { andNotMask, BLOCK_BYTES, BLOCK_PAGES, blockOf, copyMask, newMask } from '../../replay/mask.ts';
 import { type Core, HOST, type ModelHooks, RIGHTS, type Vma } from '../../replay/model.ts';
 import type { AllocEvent, InvalidateEvent } from '../../trace/compiled.ts';
 import type { TaskTime } from './clock.ts';
@@ -12,7 +12,7 @@ import { createExplicitMemory } from './explicit.ts';
 import { devFault, hostFaultLocked } from './fault.ts';
 import { createHintHooks } from './hint-hooks.ts';
 import { type GmMapping, STATE } from './mapping.ts';
-import { blockOf, isPeerShared, tracedSpace } from './space.ts';
+import { isPeerShared, tracedSpace } from './space.ts';
 import { createStack, lock, unlock } from './stack.ts';
 import { dropTable, negotiateVa, unmapPiece } from './vma.ts';
 

@@ -1,13 +1,9 @@
 /** The address space of a trace as GMEM sees it: `managed` allocations are MAP_PEER_SHARED, grown to whole 2 MiB pages. */
-import { BLOCK_PAGES, newMask, type PageMask, removeRange, setRange } from '../../replay/mask.ts';
+import { BLOCK_PAGES, blockOf, newMask, type PageMask, removeRange, setRange } from '../../replay/mask.ts';
 import type { Core, Vma } from '../../replay/model.ts';
 import type { PeerSpace } from './stack.ts';
 
 const WHOLE = setRange(newMask(), 0, BLOCK_PAGES - 1);
-
-export function blockOf(page: number): number {
-  return Math.floor(page / BLOCK_PAGES);
-}
 
 export function isPeerShared(vma: Vma): boolean {
   return vma.allocation.kind === 'managed';

@@ -4,12 +4,13 @@
  * itself; `test-device.ts` adds the chunk policies under which the oracle was recorded.
  */
 
-import { blockOf, endInBlock } from '../../replay/linux-mm/page-flags.ts';
+import { endInBlock } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm, NotifierRange } from '../../replay/linux-mm.ts';
 import {
   addPage,
   andMask,
   andNotMask,
+  blockOf,
   copyMask,
   nextPage,
   type PageMask,

@@ -4,11 +4,11 @@
  */
 
 import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
-import { blockOf } from '../../replay/linux-mm/page-flags.ts';
 import { createLinuxMm, type FaultCause, type LinuxMm, type RangeFaultStatus } from '../../replay/linux-mm.ts';
 import {
   andMask,
   andNotMask,
+  blockOf,
   copyMask,
   countPages,
   countRuns,

@@ -1,8 +1,15 @@
 /** Notifier callbacks of drm_gpusvm: what core MM changes leaves the device page tables, whole ranges at a time. */
 
-import { blockOf } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMmDriver, NotifierRange } from '../../replay/linux-mm.ts';
-import { BLOCK_PAGES, countPagesIn, nextPage, type PageMask, releaseScratch, scratchMark } from '../../replay/mask.ts';
+import {
+  BLOCK_PAGES,
+  blockOf,
+  countPagesIn,
+  nextPage,
+  type PageMask,
+  releaseScratch,
+  scratchMark,
+} from '../../replay/mask.ts';
 import { type Core, RIGHTS } from '../../replay/model.ts';
 import { type DeviceRanges, pagesOf } from './ranges.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
-import { blockOf, endInBlock, forEachBlock } from '../../replay/linux-mm/page-flags.ts';
+import { endInBlock, forEachBlock } from '../../replay/linux-mm/page-flags.ts';
 import {
   createLinuxMm,
   type FaultCause,
@@ -17,6 +17,7 @@ import {
   andNotMask,
   BLOCK_BYTES,
   BLOCK_PAGES,
+  blockOf,
   countPages,
   isEmptyMask,
   masksMeet,

@@ -5,11 +5,12 @@
  */
 
 import { ACCESS, type FaultBuffer } from '../../replay/faults.ts';
-import { blockOf, endInBlock } from '../../replay/linux-mm/page-flags.ts';
+import { endInBlock } from '../../replay/linux-mm/page-flags.ts';
 import { createLinuxMm, type LinuxMm } from '../../replay/linux-mm.ts';
 import {
   addPage,
   addRange,
+  blockOf,
   countPages,
   PAGE_BYTES,
   pageInBlock,

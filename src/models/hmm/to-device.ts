@@ -1,9 +1,9 @@
 /** drm_pagemap_migrate_to_devmem and what decides on it: a range goes to its device whole or not at all. */
 
-import { blockOf } from '../../replay/linux-mm/page-flags.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
 import {
   andMask,
+  blockOf,
   clearMask,
   countPages,
   maskCovers,

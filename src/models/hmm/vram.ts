@@ -7,6 +7,7 @@ import type { LinuxMm } from '../../replay/linux-mm.ts';
 import {
   andNotMask,
   BLOCK_PAGES,
+  blockOf,
   copyMask,
   countPages,
   countPagesIn,
@@ -80,7 +81,7 @@ export class Vram {
     const bytes = (last - first + 1) * PAGE_BYTES;
     this.#core.evicted(device, first, bytes, countPages(pages));
     this.#core.beginMakingRoom();
-    this.#mm().migrateDevicePages(device, Math.floor(first / BLOCK_PAGES), pages, 'eviction');
+    this.#mm().migrateDevicePages(device, blockOf(first), pages, 'eviction');
     this.#core.endMakingRoom();
   }
 
@@ -93,7 +94,7 @@ export class Vram {
     copyMask(object.pages, pages);
     object.keepUntilNs = 0;
     append(queue, object);
-    const block = Math.floor(first / BLOCK_PAGES);
+    const block = blockOf(first);
     let inBlock = queue.byBlock.get(block);
     if (inBlock === undefined) {
       inBlock = queue.spareLists.pop() ?? [];
@@ -103,7 +104,7 @@ export class Vram {
   }
 
   at(device: number, page: number): BufferObject | null {
-    for (const object of this.#in(device, Math.floor(page / BLOCK_PAGES))) {
+    for (const object of this.#in(device, blockOf(page))) {
       if (hasPage(object.pages, pageInBlock(page))) return object;
     }
     return null;
@@ -112,7 +113,7 @@ export class Vram {
   /** Objects that hold pages of first..last, each with the range that it was made for. */
   within(device: number, first: number, last: number): { first: number; last: number }[] {
     const found: { first: number; last: number }[] = [];
-    for (let block = Math.floor(first / BLOCK_PAGES); block <= Math.floor(last / BLOCK_PAGES); block++) {
+    for (let block = blockOf(first); block <= blockOf(last); block++) {
       for (const object of this.#in(device, block)) {
         if (object.first <= last && object.last >= first) found.push({ first: object.first, last: object.last });
       }

@@ -2,6 +2,7 @@
 
 import {
   BLOCK_PAGES,
+  blockOf,
   countPagesIn,
   nextPage,
   type PageMask,
@@ -21,7 +22,7 @@ export function forEachBlock(first: number, last: number, visit: (block: number,
   const mark = scratchMark();
   const mask = scratchMask();
   for (let page = first; page <= last; ) {
-    const block = Math.floor(page / BLOCK_PAGES);
+    const block = blockOf(page);
     const end = Math.min(last, (block + 1) * BLOCK_PAGES - 1);
     setRange(mask, pageInBlock(page), pageInBlock(end));
     visit(block, mask);
@@ -36,7 +37,7 @@ export function countVramPages(svms: Svms, gpu: number, first: number, last: num
   const resident = scratchMask();
   let pages = 0;
   for (let page = first; page <= last; ) {
-    const block = Math.floor(page / BLOCK_PAGES);
+    const block = blockOf(page);
     const end = Math.min(last, (block + 1) * BLOCK_PAGES - 1);
     svms.core.residentMask(gpu, block, resident);
     pages += countPagesIn(resident, pageInBlock(page), pageInBlock(end));
@@ -52,7 +53,7 @@ export function firstOn(svms: Svms, gpu: number, first: number, last: number): n
   const resident = scratchMask();
   let found = -1;
   for (let page = first; page <= last && found < 0; ) {
-    const block = Math.floor(page / BLOCK_PAGES);
+    const block = blockOf(page);
     const inBlock = nextPage(svms.core.residentMask(gpu, block, resident), pageInBlock(page));
     if (inBlock >= 0) found = block * BLOCK_PAGES + inBlock;
     page = (block + 1) * BLOCK_PAGES;

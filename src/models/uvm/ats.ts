@@ -10,6 +10,7 @@ import {
   andMask,
   andNotMask,
   BLOCK_PAGES,
+  blockOf,
   clearMask,
   copyMask,
   countPages,
@@ -48,7 +49,7 @@ function mapEverywhere(uvm: Uvm, block: number, mask: PageMask): void {
 export function hostFaultAts(uvm: Uvm, page: number, access: Access): 'retry' | 'failed' {
   if (!isPageable(uvm, page)) return 'failed';
   if (uvm.linux.hostFault(page, access) === 'failed') return 'failed';
-  const block = Math.floor(page / BLOCK_PAGES);
+  const block = blockOf(page);
   const mapped = uvm.core.mappedMask(HOST, block, scratchMask());
   const seen = uvm.core.mappedMask(1, block, scratchMask());
   mapEverywhere(uvm, block, andNotMask(mapped, seen));
@@ -84,7 +85,7 @@ export function serveAts(uvm: Uvm, device: number, buffer: FaultBuffer, from: nu
     if (isEmptyMask(faulted)) continue;
     core.count('services');
     core.spend(uvm.costs.blockNs, 'faultService');
-    placeWindow(uvm, device, Math.floor(batch.page[fault - 1] / BLOCK_PAGES), vma, faulted);
+    placeWindow(uvm, device, blockOf(batch.page[fault - 1]), vma, faulted);
   }
 }
 
@@ -120,7 +121,7 @@ function watch(uvm: Uvm, block: number): void {
 /** A notification: what the CPU holds of the page's 64 KiB moves to the device's node, as far as it has room. */
 export function counterAts(uvm: Uvm, device: number, page: number): void {
   const { core } = uvm;
-  const block = Math.floor(page / BLOCK_PAGES);
+  const block = blockOf(page);
   const first = (page % BLOCK_PAGES) - (page % BIG_PAGE_PAGES);
   const away = andMask(core.residentMask(HOST, block, scratchMask()), scratchRange(first, first + BIG_PAGE_PAGES - 1));
   const own = scratchMask();
@@ -145,7 +146,7 @@ export function migrateAts(uvm: Uvm, firstPage: number, lastPage: number, target
   for (let page = firstPage; page <= lastPage; page++) if (!isPageable(uvm, page)) return false;
   const coming = scratchMask();
   const there = scratchMask();
-  for (let block = Math.floor(firstPage / BLOCK_PAGES); block <= Math.floor(lastPage / BLOCK_PAGES); block++) {
+  for (let block = blockOf(firstPage); block <= blockOf(lastPage); block++) {
     const base = block * BLOCK_PAGES;
     setRange(coming, Math.max(firstPage - base, 0), Math.min(lastPage - base, BLOCK_PAGES - 1));
     andNotMask(coming, core.residentMask(target, block, there));

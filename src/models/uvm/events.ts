@@ -5,6 +5,7 @@ import {
   andMask,
   andNotMask,
   BLOCK_PAGES,
+  blockOf,
   isEmptyMask,
   nextPage,
   PAGE_BYTES,
@@ -108,7 +109,7 @@ export function invalidate(uvm: Uvm, event: InvalidateEvent): void {
   }
   if (!uvm.ats) return;
   const mask = scratchMask();
-  for (let number = Math.floor(firstPage / BLOCK_PAGES); number <= Math.floor(lastPage / BLOCK_PAGES); number++) {
+  for (let number = blockOf(firstPage); number <= blockOf(lastPage); number++) {
     const base = number * BLOCK_PAGES;
     setRange(mask, Math.max(firstPage - base, 0), Math.min(lastPage - base, BLOCK_PAGES - 1));
     for (let p = 1; p < uvm.topology.processors; p++) uvm.core.unmap(p, number, mask);

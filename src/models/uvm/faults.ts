@@ -4,7 +4,7 @@
  */
 
 import type { FaultBuffer } from '../../replay/faults.ts';
-import { BLOCK_PAGES, pageInBlock, releaseScratch, scratchMark } from '../../replay/mask.ts';
+import { BLOCK_PAGES, blockOf, pageInBlock, releaseScratch, scratchMark } from '../../replay/mask.ts';
 import { serveAts } from './ats.ts';
 import { traceTime } from './mapping.ts';
 import { makePresent } from './pageable.ts';
@@ -35,7 +35,7 @@ export function serveBatch(uvm: Uvm, device: number, buffer: FaultBuffer): void 
 
   for (let i = 0; i < batch.count; ) {
     const block = blockAt(uvm, batch.page[i]);
-    const number = Math.floor(batch.page[i] / BLOCK_PAGES);
+    const number = blockOf(batch.page[i]);
     let end = i + 1;
     while (end < batch.count && sameBlock(uvm, block, number, batch.page[end])) end++;
     const mark = scratchMark();
@@ -49,7 +49,7 @@ export function serveBatch(uvm: Uvm, device: number, buffer: FaultBuffer): void 
 }
 
 function sameBlock(uvm: Uvm, block: VaBlock | null, number: number, page: number): boolean {
-  if (Math.floor(page / BLOCK_PAGES) !== number) return false;
+  if (blockOf(page) !== number) return false;
   return block === null ? blockAt(uvm, page) === null : pageInBlock(page) < block.outer;
 }
 

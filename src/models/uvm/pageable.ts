@@ -9,6 +9,7 @@ import {
   andMask,
   andNotMask,
   BLOCK_PAGES,
+  blockOf,
   copyMask,
   countPages,
   hasPage,
@@ -100,7 +101,7 @@ export function linuxDriver(uvm: () => Uvm, comeHome: (page: number) => boolean)
     invalidate: ({ firstPage, lastPage, owner }) => {
       const { blocks } = uvm();
       let called = 0;
-      for (let number = Math.floor(firstPage / BLOCK_PAGES); number * BLOCK_PAGES <= lastPage; number++) {
+      for (let number = blockOf(firstPage); number * BLOCK_PAGES <= lastPage; number++) {
         const there = blocks.get(number);
         for (let i = 0; there !== undefined && i < there.length; i++) {
           if (invalidateBlock(uvm(), there[i], firstPage, lastPage, owner)) called++;

@@ -1,6 +1,6 @@
 /** Life of VA ranges and blocks: alloc, free, and the cuts that hints and partial frees make. */
 
-import { BLOCK_BYTES, BLOCK_PAGES, PAGE_BYTES, scratchMask, setRange } from '../../replay/mask.ts';
+import { BLOCK_BYTES, BLOCK_PAGES, blockOf, PAGE_BYTES, scratchMask, setRange } from '../../replay/mask.ts';
 import { HOST, RIGHTS, type Vma } from '../../replay/model.ts';
 import { freeAts } from './ats.ts';
 import { evictRoot, freeChunks } from './evict.ts';
@@ -117,7 +117,7 @@ function freeRange(uvm: Uvm, first: number, last: number): void {
 }
 
 function forEachWindow(vma: Vma, visit: (block: number, first: number, last: number) => void): void {
-  for (let block = Math.floor(vma.firstPage / BLOCK_PAGES); block <= Math.floor(vma.lastPage / BLOCK_PAGES); block++) {
+  for (let block = blockOf(vma.firstPage); block <= blockOf(vma.lastPage); block++) {
     const base = block * BLOCK_PAGES;
     visit(block, Math.max(vma.firstPage - base, 0), Math.min(vma.lastPage - base, BLOCK_PAGES - 1));
   }

@@ -2,7 +2,7 @@
 
 import type { IntervalSet } from '../../replay/interval-set.ts';
 import type { LinuxMm } from '../../replay/linux-mm.ts';
-import { BLOCK_PAGES, type PageMask, pageInBlock, removeRange } from '../../replay/mask.ts';
+import { BLOCK_PAGES, blockOf, type PageMask, pageInBlock, removeRange } from '../../replay/mask.ts';
 import type { Core, Vma } from '../../replay/model.ts';
 import type { FaultBatch } from './batch.ts';
 import type { GpuMemory } from './memory.ts';
@@ -113,7 +113,7 @@ export function rangeAt(uvm: Uvm, page: number): Range | null {
 
 /** The block of a page, made on first use; null outside managed and pageable memory. */
 export function blockAt(uvm: Uvm, page: number): VaBlock | null {
-  const number = Math.floor(page / BLOCK_PAGES);
+  const number = blockOf(page);
   const inBlock = pageInBlock(page);
   const list = uvm.blocks.get(number);
   for (let i = 0; list !== undefined && i < list.length; i++) {
@@ -147,8 +147,8 @@ function addBlock(uvm: Uvm, number: number, range: Range): VaBlock {
 /** Blocks that exist in pages first..last, by address. */
 export function blocksIn(uvm: Uvm, first: number, last: number): VaBlock[] {
   const found: VaBlock[] = [];
-  const from = Math.floor(first / BLOCK_PAGES);
-  const to = Math.floor(last / BLOCK_PAGES);
+  const from = blockOf(first);
+  const to = blockOf(last);
   for (let number = from; number <= to; number++) {
     const base = number * BLOCK_PAGES;
     for (const block of uvm.blocks.get(number) ?? []) {

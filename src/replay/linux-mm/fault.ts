@@ -5,6 +5,7 @@ import {
   andNotMask,
   BLOCK_BYTES,
   BLOCK_PAGES,
+  blockOf,
   countPages,
   hasPage,
   PAGE_BYTES,
@@ -17,7 +18,6 @@ import {
 import { HOST, RIGHTS, type Vma } from '../model.ts';
 import { splitHugeEntry } from './huge.ts';
 import { migrateToHost } from './migrate.ts';
-import { blockOf } from './page-flags.ts';
 import {
   coversBlock,
   deviceAmong,

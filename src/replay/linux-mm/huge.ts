@@ -1,6 +1,6 @@
 /** Transparent huge pages of the CPU: 2 MiB entries, and taking them apart. */
 
-import { addPage, BLOCK_PAGES, isEmptyMask, scratchMask, scratchRange } from '../mask.ts';
+import { addPage, BLOCK_PAGES, blockOf, isEmptyMask, scratchMask, scratchRange } from '../mask.ts';
 import { HOST } from '../model.ts';
 import { type LinuxMmState, notify } from './state.ts';
 
@@ -39,8 +39,8 @@ export function splitHugePage(mm: LinuxMmState, block: number): void {
 /** Splits the 2 MiB entries that first..last covers only in part. */
 export function splitAtEdges(mm: LinuxMmState, firstPage: number, lastPage: number): void {
   if (mm.huge.size === 0) return;
-  const firstBlock = Math.floor(firstPage / BLOCK_PAGES);
-  const lastBlock = Math.floor(lastPage / BLOCK_PAGES);
+  const firstBlock = blockOf(firstPage);
+  const lastBlock = blockOf(lastPage);
   if (firstPage % BLOCK_PAGES !== 0) splitHugeEntry(mm, firstBlock);
   if (lastPage % BLOCK_PAGES !== BLOCK_PAGES - 1) splitHugeEntry(mm, lastBlock);
 }

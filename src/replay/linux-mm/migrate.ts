@@ -7,6 +7,7 @@ import {
   andMask,
   andNotMask,
   BLOCK_PAGES,
+  blockOf,
   copyMask,
   countPages,
   isEmptyMask,
@@ -21,7 +22,7 @@ import {
 import { TRIGGERS, type Trigger } from '../metrics.ts';
 import { HOST, type Vma } from '../model.ts';
 import { collect, type Part, takePart } from './collect.ts';
-import { blockOf, endInBlock } from './page-flags.ts';
+import { endInBlock } from './page-flags.ts';
 import { type LinuxMmState, mapHost, notePageTable, notify, notifyEach, vmaEnd } from './state.ts';
 import type { MigrateOptions } from './types.ts';
 

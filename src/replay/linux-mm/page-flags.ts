@@ -5,6 +5,7 @@ import {
   addRange,
   andNotMask,
   BLOCK_PAGES,
+  blockOf,
   hasPage,
   isEmptyMask,
   newMask,
@@ -15,8 +16,6 @@ import {
   removeRange,
   scratchMark,
 } from '../mask.ts';
-
-export const blockOf = (page: number): number => Math.floor(page / BLOCK_PAGES);
 
 /** Last page up to `lastPage` in the block of `page`. */
 export function endInBlock(page: number, lastPage: number): number {

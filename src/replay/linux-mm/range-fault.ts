@@ -4,6 +4,7 @@ import {
   addRange,
   andNotMask,
   BLOCK_PAGES,
+  blockOf,
   clearMask,
   nextPage,
   orMask,
@@ -15,16 +16,19 @@ import {
 } from '../mask.ts';
 import { HOST, RIGHTS } from '../model.ts';
 import { handleFault } from './fault.ts';
-import { blockOf, endInBlock } from './page-flags.ts';
+import { endInBlock } from './page-flags.ts';
 import { type LinuxMmState, vmaEnd } from './state.ts';
 import type { RangeFaultRequest, RangeFaultStatus } from './types.ts';
+
+/** Constants of this module are those that V8 folds. */
+const { read: READ, write: WRITE } = RIGHTS;
 
 /**
  * Pages that a snapshot for `device` returns valid: what the CPU has mapped, and the device's own. With `write`, those
  * with write permission: an own page whose entry is read-only is valid without it, and no fault changes that.
  */
 export function validMask(mm: LinuxMmState, block: number, device: number, out: PageMask, write = false): PageMask {
-  mm.core.mappedMask(HOST, block, out, write ? RIGHTS.write : RIGHTS.read);
+  mm.core.mappedMask(HOST, block, out, write ? WRITE : READ);
   if (device <= 0) return out;
   const own = mm.core.residentMask(device, block, scratchMask());
   const readOnly = write ? mm.readOnlyEntry.mask(block) : null;
@@ -42,7 +46,7 @@ export function isValid(mm: LinuxMmState, page: number, device: number, write: b
 }
 
 function isMapped(mm: LinuxMmState, page: number, write: boolean): boolean {
-  return mm.core.mapping(HOST, page) >= (write ? RIGHTS.write : RIGHTS.read);
+  return mm.core.mapping(HOST, page) >= (write ? WRITE : READ);
 }
 
 function isOwn(mm: LinuxMmState, page: number, device: number): boolean {
@@ -60,8 +64,8 @@ function isUsable(mm: LinuxMmState, request: RangeFaultRequest): boolean {
   const { firstPage, device, write } = request;
   if (mm.deniedVma.has(firstPage)) return false;
   const rights = mm.core.mapping(HOST, firstPage);
-  request.writable = rights >= RIGHTS.write;
-  if (rights >= (write ? RIGHTS.write : RIGHTS.read)) return true;
+  request.writable = rights >= WRITE;
+  if (rights >= (write ? WRITE : READ)) return true;
   if (!isOwn(mm, firstPage, device)) return false;
   request.writable ||= !mm.readOnlyEntry.has(firstPage);
   return true;

@@ -4,6 +4,7 @@ import {
   andMask,
   andNotMask,
   BLOCK_PAGES,
+  blockOf,
   copyMask,
   isEmptyMask,
   maskCovers,
@@ -17,7 +18,7 @@ import {
 import { HOST, RIGHTS } from '../model.ts';
 import { handleFault } from './fault.ts';
 import { splitAtEdges } from './huge.ts';
-import { blockOf, forEachBlock } from './page-flags.ts';
+import { forEachBlock } from './page-flags.ts';
 import { coversBlock, deviceOf, forget, type LinuxMmState, mapHost, notify, pageMask } from './state.ts';
 import type { FaultCause } from './types.ts';
 

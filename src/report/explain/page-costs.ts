@@ -3,7 +3,7 @@
  * always moves whole takes one, and no trace takes more than an entry a page.
  */
 
-import { BLOCK_PAGES } from '../../replay/mask.ts';
+import { BLOCK_PAGES, blockOf } from '../../replay/mask.ts';
 
 /** Of one page. */
 export interface PageCost {
@@ -47,8 +47,8 @@ export class PageCosts {
 
   /** Each page of the span costs so much more. */
   add(firstPage: number, lastPage: number, each: Partial<PageCost>): void {
-    const lastBlock = Math.floor(lastPage / BLOCK_PAGES);
-    for (let block = Math.floor(firstPage / BLOCK_PAGES); block <= lastBlock; block++) {
+    const lastBlock = blockOf(lastPage);
+    for (let block = blockOf(firstPage); block <= lastBlock; block++) {
       const start = block * BLOCK_PAGES;
       this.addInBlock(block, Math.max(firstPage - start, 0), Math.min(lastPage - start, BLOCK_PAGES - 1), each);
     }
