@@ -59,6 +59,7 @@ export const FOUND_COUNT: usize = 204;
 export const FETCHED: usize = 208;
 export const KIND_WORDS: usize = 212;
 export const FOUND: usize = 256;
+export const LOOKED: usize = 1024;
 
 /** A number of the frame. */
 @inline

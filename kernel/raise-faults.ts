@@ -27,6 +27,7 @@ import {
   FOUND_COUNT,
   KIND_WORDS,
   LANE_BIT,
+  LOOKED,
   MMU_ACTOR,
   MMU_KIND,
   MMU_KINDS,
@@ -55,7 +56,7 @@ const CONTINUES: u32 = 0x80;
 
 /** Rows that are looked at together, at first and at most: as many as there is room for from `FOUND` on. */
 const FIRST_ROWS: i32 = 8;
-const MOST_ROWS: i32 = 64;
+const MOST_ROWS: i32 = 128;
 
 /**
  * Takes rows from..end-1; gives the first one that it does not take. The row at `end` exists.
@@ -67,7 +68,9 @@ export function raiseRows(frame: usize, from: i32, end: i32): i32 {
   let row = from;
   for (let some: i32 = FIRST_ROWS; row < end; some = min(2 * some, MOST_ROWS)) {
     const window = min(row + some, end);
-    const looked = findFaults(frame, row, ownRows(frame, row, window));
+    const own = ownRows(frame, row, window);
+    gatherWords(frame, row, own);
+    const looked = findFaults(frame, row, own);
     fetchFound(frame);
     const raised = raiseFound(frame, looked);
     if (load<i32>(frame, COUNT_LOW) >= 0) countRows(frame, row, raised);
@@ -103,38 +106,34 @@ function wordsOf(kinds: usize, code: usize): usize {
   return part(kinds + at(<i32>load<u8>(code)), KIND_WORDS);
 }
 
-/**
- * Notes which of the rows from..end-1, touches of this device, fault; gives the first one that cannot be taken, whatever
- * the others are. The loop asks for the word of each page and little else, so that many words are waited for at once.
- */
-function findFaults(frame: usize, from: i32, end: i32): i32 {
-  const all = load<i32>(frame, ALL_LANES);
-  const laneBit = load<i32>(frame, LANE_BIT);
+/** Copies the words that rows from..end-1, touches of this device, want. It asks nothing: many words are waited for at once. */
+function gatherWords(frame: usize, from: i32, end: i32): void {
   const kinds = frame - at(load<i32>(frame, DEVICE) * KINDS);
   let code = part(frame, ROW_CODE) + <usize>from;
   let page = word(part(frame, ROW_PAGE), from);
+  let to = frame + LOOKED;
+  const last = page + at(end - from);
+  for (; page + 12 < last; code += 4, page += 16, to += 16) {
+    store<i32>(to, load<i32>(word(wordsOf(kinds, code), load<i32>(page))));
+    store<i32>(to, load<i32>(word(wordsOf(kinds, code + 1), load<i32>(page, 4))), 4);
+    store<i32>(to, load<i32>(word(wordsOf(kinds, code + 2), load<i32>(page, 8))), 8);
+    store<i32>(to, load<i32>(word(wordsOf(kinds, code + 3), load<i32>(page, 12))), 12);
+  }
+  for (; page < last; code++, page += 4, to += 4) store<i32>(to, load<i32>(word(wordsOf(kinds, code), load<i32>(page))));
+}
+
+/** Notes which of the rows from..end-1, whose words were gathered, fault; gives the first one that cannot be taken. */
+function findFaults(frame: usize, from: i32, end: i32): i32 {
+  const all = load<i32>(frame, ALL_LANES);
+  const laneBit = load<i32>(frame, LANE_BIT);
+  let looked = frame + LOOKED;
   let found = frame + FOUND;
   let row = from;
-  for (; row + 3 < end; row += 4, code += 4, page += 16) {
-    const w = load<i32>(word(wordsOf(kinds, code), load<i32>(page)));
-    const x = load<i32>(word(wordsOf(kinds, code + 1), load<i32>(page, 4)));
-    const y = load<i32>(word(wordsOf(kinds, code + 2), load<i32>(page, 8)));
-    const z = load<i32>(word(wordsOf(kinds, code + 3), load<i32>(page, 12)));
-    if (((w & x & y & z) | laneBit) != all) break;
+  for (; row < end; row++, looked += 4) {
+    const settled = load<i32>(looked);
+    if ((settled | laneBit) != all) break;
     store<i32>(found, row);
-    found += <usize>(w != all) << 2;
-    store<i32>(found, row + 1);
-    found += <usize>(x != all) << 2;
-    store<i32>(found, row + 2);
-    found += <usize>(y != all) << 2;
-    store<i32>(found, row + 3);
-    found += <usize>(z != all) << 2;
-  }
-  for (; row < end; row++, code++, page += 4) {
-    const w = load<i32>(word(wordsOf(kinds, code), load<i32>(page)));
-    if ((w | laneBit) != all) break;
-    store<i32>(found, row);
-    found += <usize>(w != all) << 2;
+    found += <usize>(settled != all) << 2;
   }
   const n = <i32>(found - frame - FOUND) >>> 2;
   const room = load<i32>(frame, MOST) - load<i32>(frame, COUNT);
@@ -150,16 +149,24 @@ function fetchFound(frame: usize): void {
   const words = at(load<i32>(frame, MMU_WORDS));
   const stride = at(load<i32>(frame, MMU_KIND));
   const all = <usize>(load<i32>(frame, ACTORS) * load<i32>(frame, MMU_KINDS)) * stride;
+  const readable = part(frame, READABLE);
+  const mine = readable + <usize>load<i32>(frame, DEVICE) * part(frame, STATE_ACTOR);
   const found = frame + FOUND;
   const n = load<i32>(frame, FOUND_COUNT);
   let sum: i32 = 0;
   for (let k = 0; k < n; k++) {
     const id = load<i32>(word(pages, load<i32>(word(found, k))));
+    // There are a host and a device at least, and two kinds.
     sum += load<i32>(double(ofPage, id));
-    let its = word(words, id);
-    const to = its + all;
-    for (; its + stride < to; its += 2 * stride) sum += load<i32>(its) + load<i32>(its + stride);
-    if (its < to) sum += load<i32>(its);
+    const its = word(words, id);
+    sum += load<i32>(its) + load<i32>(its + stride) + load<i32>(its + 2 * stride) + load<i32>(its + 3 * stride);
+  }
+  for (let more = words + 4 * stride; more < words + all; more += stride) {
+    for (let k = 0; k < n; k++) sum += load<i32>(word(more, load<i32>(word(pages, load<i32>(word(found, k))))));
+  }
+  for (let k = 0; k < n; k++) {
+    const state = stateWord(load<u32>(double(ofPage, load<i32>(word(pages, load<i32>(word(found, k)))))));
+    sum += load<i32>(readable + state) + load<i32>(mine + state);
   }
   // A loop whose result nobody wants would be left out.
   store<i32>(frame, sum, FETCHED);

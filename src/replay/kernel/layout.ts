@@ -121,5 +121,6 @@ export const FETCHED = 52;
 /** Of the device: address of the first word for reads, for writes, for atomics. */
 export const KIND_WORDS = 53;
 export const FOUND = 64;
-/** One entry is written beyond the last. */
-export const FRAME_WORDS = FOUND + 64 + 16;
+/** Words of the rows that are looked at together. Of the rows found, one entry is written beyond the last. */
+export const LOOKED = FOUND + 128 + 64;
+export const FRAME_WORDS = LOOKED + 128;
