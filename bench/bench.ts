@@ -18,7 +18,7 @@ const unknown = positionals.find((name) => !known.includes(name));
 if (unknown !== undefined) throw new Error(`no benchmark "${unknown}"; known are ${known.join(', ')}`);
 if (values.quick && values.write) throw new Error('--write with --quick: small sizes say too little to be kept');
 
-const context = prepare(values.quick);
+const context = await prepare(values.quick);
 for (const name of positionals.length > 0 ? positionals : known) {
   const { benchmark } = (await import(new URL(`./${name}.ts`, import.meta.url).href)) as { benchmark: Benchmark };
   console.log(`# ${name}: ${benchmark.title}\n`);

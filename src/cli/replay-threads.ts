@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { codeUrl, RUNS_FROM_SOURCE } from '../code.ts';
 import { compileLater } from './compile-later.ts';
 import type { Done, Failure, Order, Report, Work } from './replay-worker.ts';
 
@@ -105,12 +106,11 @@ export async function withThreads(use: (threads: ReplayThreads) => Promise<void>
 }
 
 function startWorker(): Worker {
-  const here = import.meta.url;
-  if (!here.endsWith('.ts')) return new Worker(new URL('./replay-worker.js', here));
+  const script = codeUrl('./cli/replay-worker.ts');
+  if (!RUNS_FROM_SOURCE) return new Worker(script);
   // Run from source (tests, scripts): Node 20 cannot load TypeScript by itself.
-  const loader = pathToFileURL(createRequire(here).resolve('tsx/esm/api')).href.replace(/cjs$/, 'mjs');
-  const script = new URL('./replay-worker.ts', here).href;
-  return new Worker(`import('${loader}').then((tsx) => { tsx.register(); return import('${script}'); })`, {
+  const loader = pathToFileURL(createRequire(script).resolve('tsx/esm/api')).href.replace(/cjs$/, 'mjs');
+  return new Worker(`import('${loader}').then((tsx) => { tsx.register(); return import('${script.href}'); })`, {
     eval: true,
   });
 }

@@ -1,5 +1,6 @@
 /** What a kind of figure is: a file of `kinds/`. */
 
+import { codeUrl } from '../code.ts';
 import { ConfigurationError, didYouMean } from '../replay/configuration-error.ts';
 import { METRICS, type MetricSpec } from '../replay/metrics.ts';
 import { defaultExport, modulesOf } from '../replay/registry.ts';
@@ -22,7 +23,7 @@ export interface FigureKind {
   build(cases: readonly Case[], options: BuildOptions): Figure;
 }
 
-const KINDS = new URL('./kinds/', import.meta.url);
+const KINDS = codeUrl('./figures/kinds/');
 
 export function kindNames(): string[] {
   return [...modulesOf(KINDS).keys()];

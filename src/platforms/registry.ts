@@ -1,6 +1,7 @@
 /** Which machine profiles there are: the files of `machines/`, one each, and any JSON file of the user's. */
 
 import { readFileSync } from 'node:fs';
+import { codeUrl } from '../code.ts';
 import { ConfigurationError, didYouMean } from '../replay/configuration-error.ts';
 import { defaultExport, modulesOf } from '../replay/registry.ts';
 import type { Platform } from './platform.ts';
@@ -8,7 +9,7 @@ import { platformFromProfile } from './profile.ts';
 
 export const DEFAULT_PLATFORM = 'pcie4';
 
-const MACHINES = new URL('./machines/', import.meta.url);
+const MACHINES = codeUrl('./platforms/machines/');
 
 export function platformNames(): string[] {
   return [...modulesOf(MACHINES).keys()];

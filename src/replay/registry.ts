@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { register } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { codeUrl } from '../code.ts';
 import { ConfigurationError, didYouMean } from './configuration-error.ts';
 import type { ModelDefinition } from './model.ts';
 
@@ -28,7 +29,7 @@ export async function defaultExport<T>(url: URL): Promise<T> {
   return ((await import(/* @vite-ignore */ url.href)) as { default: T }).default;
 }
 
-const MODELS = new URL('../models/', import.meta.url);
+const MODELS = codeUrl('./models/');
 
 export function modelNames(): string[] {
   return [...modulesOf(MODELS).keys()];
@@ -101,7 +102,7 @@ let resolvesOwnName = false;
 function resolveOwnName(): void {
   if (resolvesOwnName) return;
   resolvesOwnName = true;
-  const library = new URL(import.meta.url.endsWith('.ts') ? '../index.ts' : '../index.js', import.meta.url).href;
+  const library = codeUrl('./index.ts').href;
   const hook = `export async function resolve(name, context, next) {
     try {
       return await next(name, context);

@@ -1,5 +1,6 @@
 /** Which report formats there are: the files of `formats/`, one each. */
 
+import { codeUrl } from '../code.ts';
 import { ConfigurationError, didYouMean } from '../replay/configuration-error.ts';
 import { defaultExport, modulesOf } from '../replay/registry.ts';
 import type { Result } from './result.ts';
@@ -13,7 +14,7 @@ export interface ReportFormat {
   render(result: Result, options: { readonly color: boolean }): string;
 }
 
-const FORMATS = new URL('./formats/', import.meta.url);
+const FORMATS = codeUrl('./report/formats/');
 
 export function formatNames(): string[] {
   return [...modulesOf(FORMATS).keys()];

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { codeUrl } from '../code.ts';
 
 export function toolVersion(): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
-    .version;
+  return (JSON.parse(readFileSync(codeUrl('../package.json'), 'utf8')) as { version: string }).version;
 }

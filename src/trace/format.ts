@@ -1,6 +1,7 @@
 /** A trace format: one file in `formats/`, and nothing else names it. */
 
 import { readdir } from 'node:fs/promises';
+import { codeUrl } from '../code.ts';
 import type { TraceCompiler } from './compiler.ts';
 import type { TraceSource } from './source.ts';
 
@@ -25,7 +26,7 @@ export function traceFormats(): Promise<readonly TraceFormat[]> {
 }
 
 async function loadFormats(): Promise<readonly TraceFormat[]> {
-  const folder = new URL('./formats/', import.meta.url);
+  const folder = codeUrl('./trace/formats/');
   const names = (await readdir(folder)).filter((name) => /(?<!\.d)\.(ts|js)$/.test(name)).sort();
   const modules = await Promise.all(names.map((name) => import(new URL(name, folder).href)));
   return modules.map((module) => module.format as TraceFormat);

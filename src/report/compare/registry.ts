@@ -1,5 +1,6 @@
 /** Which reports of a comparison there are: the files of `formats/`, one each. */
 
+import { codeUrl } from '../../code.ts';
 import { ConfigurationError, didYouMean } from '../../replay/configuration-error.ts';
 import { defaultExport, modulesOf } from '../../replay/registry.ts';
 import type { Comparison } from './comparison.ts';
@@ -13,7 +14,7 @@ export interface ComparisonFormat {
   render(comparison: Comparison, options: { readonly color: boolean }): string;
 }
 
-const FORMATS = new URL('./formats/', import.meta.url);
+const FORMATS = codeUrl('./report/compare/formats/');
 
 export function comparisonFormatNames(): string[] {
   return [...modulesOf(FORMATS).keys()];

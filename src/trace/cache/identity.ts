@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { codeUrl, RUNS_FROM_SOURCE } from '../../code.ts';
 import { FORMAT_VERSION } from '../arrow/layout.ts';
 import { noteFile, writeWhole } from './folder.ts';
 
@@ -73,12 +74,14 @@ export function entryKey(sha256: string, format: string | undefined): string {
 
 let ofReader: string | null = null;
 
-/** Of the files that read traces: an entry made by other rules is never found. */
+/** Of the files that read traces, or of all that were built: an entry made by other rules is never found. */
 function readerHash(): string {
   if (ofReader !== null) return ofReader;
-  const folder = fileURLToPath(new URL('../', import.meta.url));
+  const folder = fileURLToPath(codeUrl(RUNS_FROM_SOURCE ? './trace/' : './'));
   const hash = createHash('sha256');
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.[jt]s$/.test(name));
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /(?<!\.d)\.[jt]s$/.test(name),
+  );
   for (const name of names.sort()) hash.update(name).update(readFileSync(join(folder, name)));
   ofReader = hash.digest('hex');
   return ofReader;
