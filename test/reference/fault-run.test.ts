@@ -80,6 +80,32 @@ test('touches that hit between the faults leave them waiting, and are counted', 
   expect(run.metrics).toMatchObject({ 'touches.device': 7, 'faults.device': 6 });
 });
 
+test('a write between reads needs its own right', () => {
+  const { model, log } = logToy((core, _usual, log) => ({
+    hostFault: (page) => atHome(core, page),
+    deviceFaults(device, faults) {
+      for (let i = 0; i < faults.count; i++) {
+        const page = faults.page[i];
+        core.map(device, blockOf(page), pageMask([page]), faults.access[i] === 0 ? RIGHTS.read : RIGHTS.write, 1);
+        faults.serve(i);
+      }
+      log.push(Array.from(faults.page.slice(0, faults.count), (page) => page - P0).join());
+    },
+  }));
+  const rows = [
+    ...['0x200000', '0x201000', '0x202000'].map((page) => `0 cpu w ${page} 64`),
+    '0 gpu0 r 0x201000 64',
+    '0 gpu0 sync',
+    '1 gpu0 r 0x200000 64',
+    '2 gpu0 r 0x201000 64',
+    '3 gpu0 w 0x201000 64',
+    '4 gpu0 r 0x202000 64',
+  ];
+  runModel(model, rows, { ...timed, inFlight: 8 });
+  // Page 1 is mapped for reads alone: of the touches while page 0 waits the write faults, and the read does not.
+  expect(log).toEqual(['1', '0,1,2']);
+});
+
 test('remote pages count from the touch that faulted on, those that wait together each once', () => {
   // Memory stays with the CPU: a device's faults map it there.
   const { model } = logToy((core) => ({
@@ -97,6 +123,27 @@ test('remote pages count from the touch that faulted on, those that wait togethe
   });
   // Pages 0..3 fill the four places; then 4, 5 wait, 1 and 0 hit.
   expect(run.metrics['faults.device']).toBe(6);
+});
+
+test('remote pages of a long batch are all counted, and so are touches of them among faults', () => {
+  const { model } = logToy((core) => ({ hostFault: (page) => atHome(core, page) }));
+  const address = (page: number) => `0x${(0x200000 + 4096 * page).toString(16)}`;
+  const pages = Array.from({ length: 41 }, (_, page) => page);
+  const rows = [
+    ...pages.map((page) => `0 cpu w ${address(page)} 64`),
+    ...pages.slice(0, 30).map((page) => `0 gpu0 r ${address(page)} 64`),
+    '1 gpu0 sync',
+    `2 gpu0 r ${address(40)} 64`,
+    ...pages.slice(0, 8).map((page) => `2 gpu0 r ${address(page)} 64`),
+    `2 gpu0 r ${address(39)} 64`,
+  ];
+  const run = runModel(model, rows, { platform: unitPlatform, inFlight: 64 });
+  // 30 served together; then 8 that hit while page 40 waits, pages 40 and 39.
+  expect(run.metrics).toMatchObject({
+    'remote.device.accesses': 40,
+    'remote.device.bytes': 40 * 64,
+    'faults.device': 32,
+  });
 });
 
 test('a first use of a guess is one, however it is completed', () => {

@@ -38,6 +38,23 @@ it('is by page, the stronger access first, of equals the one raised first', () =
   expect([...order.sort(buffer([[1, read]])).subarray(0, 1)]).toEqual([0]);
 });
 
+it('is by access alone on a single page, and by page alone where accesses are alike', () => {
+  const order = new FaultOrder();
+  const one = buffer([
+    [9, read],
+    [9, atomic],
+    [9, write],
+  ]);
+  expect([...order.sort(one).subarray(0, 3)]).toEqual([1, 2, 0]);
+  // The pages differ in their last bit alone, which is the last one of a rank that has no access.
+  const alike = buffer([
+    [9, write],
+    [8, write],
+    [9, write],
+  ]);
+  expect([...order.sort(alike).subarray(0, 3)]).toEqual([1, 0, 2]);
+});
+
 it('is the stable sort of any length', () => {
   const order = new FaultOrder();
   for (let count = 0; count <= 70; count++) {
