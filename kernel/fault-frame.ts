@@ -58,6 +58,8 @@ export const SHARED_IDS: usize = 200;
 export const FOUND_COUNT: usize = 204;
 export const FETCHED: usize = 208;
 export const KIND_WORDS: usize = 212;
+export const FIRST_MARKED: usize = 224;
+export const LAST_MARKED: usize = 228;
 export const FOUND: usize = 256;
 export const LOOKED: usize = 1024;
 

@@ -17,7 +17,7 @@ export interface Kernel {
 
 export const HIT_PATH: Kernel = {
   title: 'the hit path',
-  sources: ['rows.ts', 'raise-faults.ts', 'complete-faults.ts'],
+  sources: ['rows.ts', 'raise-faults.ts', 'mirror-faults.ts', 'complete-faults.ts'],
   parts: ['counting.ts', 'fault-frame.ts'],
   module: new URL('../../src/replay/kernel/wasm.ts', import.meta.url),
 };

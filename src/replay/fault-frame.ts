@@ -3,10 +3,12 @@
  * numbers in the memory of the pass (`kernel/layout.ts`), brought up to date before each call.
  */
 import type { TraceChunk } from '../trace/compiled.ts';
+import type { FaultBuffer } from './faults.ts';
 import * as frame from './kernel/layout.ts';
 import type { Machine } from './machine.ts';
 import { KINDS, type Mmu } from './mmu.ts';
 import { HOST } from './model.ts';
+import type { WaitingPages } from './waiting-pages.ts';
 import type { WaitingTouches } from './waiting-touches.ts';
 
 export class FaultFrame {
@@ -22,6 +24,7 @@ export class FaultFrame {
     private readonly machine: Machine,
     private readonly mmu: Mmu,
     private readonly queue: WaitingTouches,
+    private readonly waitingPages: WaitingPages,
     private readonly device: number,
     private readonly laneBit: number,
   ) {
@@ -55,12 +58,30 @@ export class FaultFrame {
   }
 
   /** `completeTouches`, but of pages that several touches may wait on. */
-  complete(from: number, last: number, sharedIds: number): number {
+  complete(from: number, last: number): number {
     const { at } = this;
     this.update();
     const { words, faults } = this.mmu.memory;
-    words[at + frame.SHARED_IDS] = sharedIds;
+    words[at + frame.SHARED_IDS] = this.waitingPages.mayBeShared;
     return faults!.completeTouches(4 * at, from, last);
+  }
+
+  /** Are there loops, and are these the faults that they see? */
+  canMirror(faults: FaultBuffer): boolean {
+    return faults === this.queue && this.mmu.memory.faults !== null;
+  }
+
+  /** `mirrorFaults`. */
+  mirror(): number {
+    const { queue, at } = this;
+    this.update();
+    const { words, faults } = this.mmu.memory;
+    words[at + frame.COUNT] = queue.count;
+    words[at + frame.SHARED_IDS] = this.waitingPages.mayBeShared;
+    const served = faults!.mirrorFaults(4 * at);
+    queue.firstMarked = Math.min(queue.firstMarked, words[at + frame.FIRST_MARKED]);
+    queue.lastMarked = Math.max(queue.lastMarked, words[at + frame.LAST_MARKED]);
+    return served;
   }
 
   /** Touches found remote by the last `complete`, less those that the running counts have. */

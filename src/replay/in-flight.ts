@@ -13,6 +13,7 @@ import type { Mmu } from './mmu.ts';
 import { HOST, type ModelHooks } from './model.ts';
 import { Retries } from './retries.ts';
 import type { Touches } from './touches.ts';
+import { WaitingPages } from './waiting-pages.ts';
 import { WaitingTouches } from './waiting-touches.ts';
 
 /** What the pass says about the record that a touch belongs to. */
@@ -52,11 +53,13 @@ export class InFlight {
     private readonly afterCall: (record: number) => void,
   ) {
     this.pending = machine.actors.map(() => new WaitingTouches((bytes) => mmu.memory.roomFor(bytes)));
-    this.frames = this.pending.map((queue, device) => new FaultFrame(machine, mmu, queue, device, laneBit));
+    const waiting = new WaitingPages(machine.space, laneBit);
+    this.frames = this.pending.map((queue, device) => new FaultFrame(machine, mmu, queue, waiting, device, laneBit));
+    machine.frames = this.frames;
     this.deferred = machine.actors.map(() => new WaitingTouches());
     this.failedRecords = new FailedRecords([...this.pending, ...this.deferred]);
     const fail = (record: number) => this.failRecord(record);
-    this.retries = new Retries(machine, mmu, touches, this.pending, this.deferred, this.frames, fail, laneBit);
+    this.retries = new Retries(machine, mmu, touches, waiting, this.pending, this.deferred, this.frames, fail, laneBit);
     this.leftNs = new Float64Array(machine.actors.length);
   }
 

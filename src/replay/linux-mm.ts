@@ -10,7 +10,7 @@ import { ACCESS } from './faults.ts';
 import { handleFault } from './linux-mm/fault.ts';
 import { migrateDevicePages, migrateToDevice, migrateToHost } from './linux-mm/migrate.ts';
 import { PageFlags } from './linux-mm/page-flags.ts';
-import { isValid, rangeFault, validMask } from './linux-mm/range-fault.ts';
+import { isValid, rangeFault, rangeFaults, validMask } from './linux-mm/range-fault.ts';
 import { deviceOf, type LinuxMmState, notify } from './linux-mm/state.ts';
 import { collapse, dontNeed, lock, makeExclusive, mprotect, munmap, pin, populate } from './linux-mm/system-calls.ts';
 import type { LinuxMm, LinuxMmCosts, LinuxMmOptions, PageEntry, PageState } from './linux-mm/types.ts';
@@ -61,6 +61,7 @@ export function createLinuxMm(core: Core, options: LinuxMmOptions): LinuxMm {
     hostFault: (page, access) => (handleFault(mm, page, access !== ACCESS.read, 'cpu') ? 'retry' : 'failed'),
     fault: (page, write, cause) => handleFault(mm, page, write, cause),
     rangeFault: (request) => rangeFault(mm, request),
+    rangeFaults: (device, faults) => rangeFaults(mm, device, faults),
     validMask: (block, device, out, write) => validMask(mm, block, device, out, write),
     isValid: (page, device, write) => isValid(mm, page, device, write),
     entry: (page) => entry(mm, page),

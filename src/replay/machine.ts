@@ -6,6 +6,8 @@ import type { Platform } from '../platforms/platform.ts';
 import type { AddressSpace } from './address-space.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { EventStream } from './event-stream.ts';
+import type { FaultFrame } from './fault-frame.ts';
+import type { FaultBuffer } from './faults.ts';
 import type { CostListener, EventLine, LaneSpec, Stop } from './lane.ts';
 import { Links } from './links.ts';
 import { PAGE_BYTES, type PageMask } from './mask.ts';
@@ -48,6 +50,8 @@ export class Machine implements Core {
   readonly timers = new Timers();
   /** 1 = the actor's delay changed by itself: its next record must be issued in full. */
   readonly revisit: Uint8Array;
+  /** By actor: where loops over its pending faults find what they work on. Empty until there are such. */
+  frames: readonly FaultFrame[] = [];
   /** Orders wake-ups and deferred touches by request. */
   requests = 0;
   /** Set when a delay or a due time may have changed: the pass then works out its limits anew. */
@@ -102,8 +106,8 @@ export class Machine implements Core {
     if (timeNs > this.clockNs) this.pass(timeNs - this.clockNs, cause);
   }
 
-  spend(ns: number, cause: SpentOn = 'faultService'): void {
-    if (this.platform.timeless !== true) this.pass(Math.round(ns), cause);
+  spend(ns: number, cause: SpentOn = 'faultService', times = 1): void {
+    if (this.platform.timeless !== true) this.pass(Math.round(ns) * times, cause);
   }
 
   waitUntil(timeNs: number): void {
@@ -223,6 +227,10 @@ export class Machine implements Core {
 
   mapPage(actor: number, page: number, rights: Rights): void {
     this.pageTables.mapPage(actor, page, rights);
+  }
+
+  mirrorFaults(device: number, faults: FaultBuffer): number {
+    return this.pageTables.mirrorFaults(device, faults);
   }
 
   unmap(actor: number, block: number, mask: PageMask, calls?: number): void {

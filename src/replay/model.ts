@@ -71,9 +71,9 @@ export interface Core {
   now(): number;
   /**
    * Driver work: moves the clock, except on a platform where nothing takes time. Who waits for it is up to the hook that
-   * is running (see ModelHooks); `cause` is where it is booked then (docs/replay.md, Time by cause).
+   * is running (see ModelHooks); `cause` is where it is booked then (docs/replay.md, Time by cause). `times`: that often.
    */
-  spend(ns: number, cause: SpentOn): void;
+  spend(ns: number, cause: SpentOn, times?: number): void;
   /** Nothing happens until `timeNs` (a period that must pass, not work: it passes on every platform). Cause `wait`. */
   waitUntil(timeNs: number): void;
   /** Waits for all queued copies. */
@@ -125,6 +125,14 @@ export interface Core {
   map(actor: number, block: number, mask: PageMask, rights: Rights, entries: number): void;
   /** `map` of one page with one entry, for stacks that place single pages. */
   mapPage(actor: number, page: number, rights: Rights): void;
+  /**
+   * Serves faults of `device` whose pages want nothing but a page-table entry that mirrors the host's: maps each page for
+   * `device` as the host has it mapped, with one entry, and marks the fault served. `faults` is what `deviceFaults` was
+   * given. Only reads and writes that the host's mapping allows, and of pages that `device` neither maps nor holds; of
+   * several faults of a page the one that comes first by strength of the access and age, or none. Gives how many were
+   * served, maybe 0: the others take the ordinary way, which would do the same with these.
+   */
+  mirrorFaults(device: number, faults: FaultBuffer): number;
   /**
    * Takes all rights on the pages. `calls` = contiguous ranges removed (`unmap.*.operations`); default: runs of pages in
    * the mask that were mapped.

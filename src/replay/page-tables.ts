@@ -1,4 +1,5 @@
 /** The page tables of one run: what is mapped for whom is written here, counted, and told to who listens. */
+import type { FaultBuffer } from './faults.ts';
 import type { Machine } from './machine.ts';
 import {
   addPage,
@@ -43,6 +44,15 @@ export class PageTables {
     if (!events.on) return;
     this.emitMapped(actor, slot, addPage(this.scratch, inBlock));
     removePage(this.scratch, inBlock);
+  }
+
+  mirrorFaults(device: number, faults: FaultBuffer): number {
+    const { books, events, frames } = this.machine;
+    // Who listens is told of each page.
+    if (events.on || !frames[device].canMirror(faults)) return 0;
+    const served = frames[device].mirror();
+    books[M['map.operations']] += served;
+    return served;
   }
 
   private emitMapped(actor: number, slot: number, mask: PageMask): void {

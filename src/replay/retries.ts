@@ -7,13 +7,12 @@ import type { Mmu } from './mmu.ts';
 import { bookOutcomes } from './outcomes.ts';
 import { ServedRun } from './served-run.ts';
 import type { Touches } from './touches.ts';
-import { WaitingPages } from './waiting-pages.ts';
+import type { WaitingPages } from './waiting-pages.ts';
 import type { WaitingTouches } from './waiting-touches.ts';
 
 export class Retries {
   /** Touches in all of `deferred`. */
   deferredTouches = 0;
-  private readonly waitingPages: WaitingPages;
   private readonly servedRun: ServedRun;
   /** Did some touch complete, fail or get put off in the present call? */
   private progress = false;
@@ -22,6 +21,7 @@ export class Retries {
     private readonly machine: Machine,
     private readonly mmu: Mmu,
     private readonly touches: Touches,
+    private readonly waitingPages: WaitingPages,
     /** By actor index. */
     private readonly pending: readonly WaitingTouches[],
     private readonly deferred: readonly WaitingTouches[],
@@ -30,8 +30,7 @@ export class Retries {
     private readonly fail: (record: number) => void,
     private readonly laneBit: number,
   ) {
-    this.waitingPages = new WaitingPages(machine.space, laneBit);
-    this.servedRun = new ServedRun(machine, mmu, this.waitingPages, frames, laneBit);
+    this.servedRun = new ServedRun(machine, mmu, waitingPages, frames, laneBit);
   }
 
   isWaitedFor(id: number): boolean {

@@ -27,7 +27,7 @@ export class ServedRun {
     if (this.machine.costs !== null || !this.mmu.running.has(device)) return from;
     const frame = this.frames[device];
     if (!frame.canComplete) return this.complete(device, queue, from, last);
-    const end = frame.complete(from, last, this.waitingPages.mayBeShared);
+    const end = frame.complete(from, last);
     this.bookRemote(frame.remoteTouches, frame.remoteBytes);
     return end;
   }

@@ -23,8 +23,8 @@ export function makeCore(m: Machine): Core {
     host,
 
     now: () => m.now,
-    spend: (ns, cause) => {
-      if (m.spec.platform.timeless !== true) m.pass(Math.round(ns), cause);
+    spend: (ns, cause, times = 1) => {
+      if (m.spec.platform.timeless !== true) m.pass(Math.round(ns) * times, cause);
     },
     waitUntil: (timeNs) => m.pass(Math.max(0, Math.round(timeNs) - m.now), 'wait'),
     drain: () => m.drain(),
@@ -69,6 +69,8 @@ export function makeCore(m: Machine): Core {
       const block = Math.floor(page / BLOCK_PAGES);
       m.map(actor, block, addPage(newMask(), pageInBlock(page)), rights, 1);
     },
+    // The ordinary way, which quick ways are held to.
+    mirrorFaults: () => 0,
     unmap: (actor, block, mask, calls) => m.unmap(actor, block, mask, calls),
     tlbInvalidate: () => {
       m.count('tlb.invalidations');

@@ -3,7 +3,7 @@
  * request, and comes back one page a CPU fault. Device memory is never evicted.
  */
 
-import { ACCESS, type Access, type FaultBuffer } from '../../replay/faults.ts';
+import { ACCESS, type Access, type FaultBuffer, OUTCOME } from '../../replay/faults.ts';
 import { endInBlock, forEachBlock } from '../../replay/linux-mm/page-flags.ts';
 import {
   createLinuxMm,
@@ -75,13 +75,28 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   /** One pass: the whole buffer, sorted by address and then the stronger access first, one page a service. */
   function deviceFaults(device: number, faults: FaultBuffer): void {
     const { count } = faults;
-    const sorted = order.sort(faults);
     core.spend(count * p.faultNs, 'faultService');
+    const usable = mm.rangeFaults(device, faults);
+    core.spend(p.bindNs + p.bindEntryNs, 'mapping', usable);
+    const services = usable + (usable < count ? serviceOthers(device, faults) : 0);
+    core.count('services', services);
+    // One replay command for the pass.
+    core.count('roundTrips');
+  }
+
+  /** One by one, the faults that were not served together; gives the services. */
+  function serviceOthers(device: number, faults: FaultBuffer): number {
+    const { count } = faults;
+    const sorted = order.sort(faults);
     let mappedTo = -1;
     let services = 0;
     for (let k = 0; k < count; k++) {
       const i = sorted[k];
       const page = faults.page[i];
+      if (faults.outcome[i] === OUTCOME.served) {
+        mappedTo = page;
+        continue;
+      }
       const access = faults.access[i] as Access;
       if (page <= mappedTo && satisfied(device, page, access)) {
         faults.duplicate(i);
@@ -95,9 +110,7 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
       else faults.serve(i);
       mappedTo = last;
     }
-    core.count('services', services);
-    // One replay command for the pass.
-    core.count('roundTrips');
+    return services;
   }
 
   function satisfied(device: number, page: number, access: Access): boolean {

@@ -25,4 +25,6 @@ export interface FaultKernel {
   raiseRows(frame: number, from: number, end: number): number;
   /** Takes faults from..last as `ServedRun` does; gives the first one that it does not take. */
   completeTouches(frame: number, from: number, last: number): number;
+  /** `Core.mirrorFaults` of all that are pending. */
+  mirrorFaults(frame: number): number;
 }

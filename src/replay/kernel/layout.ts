@@ -120,6 +120,9 @@ export const FOUND_COUNT = 51;
 export const FETCHED = 52;
 /** Of the device: address of the first word for reads, for writes, for atomics. */
 export const KIND_WORDS = 53;
+/** Faults that a loop has marked: numbers of the first and of the last one. */
+export const FIRST_MARKED = 56;
+export const LAST_MARKED = 57;
 export const FOUND = 64;
 /** Words of the rows that are looked at together. Of the rows found, one entry is written beyond the last. */
 export const LOOKED = FOUND + 128 + 64;

@@ -45,6 +45,10 @@ export class PageFlags {
   /** Masks of blocks that became empty: flags that come and go with every fault make no new ones. */
   readonly #spare: PageMask[] = [];
 
+  get isEmpty(): boolean {
+    return this.#blocks.size === 0;
+  }
+
   has(page: number): boolean {
     if (this.#blocks.size === 0) return false;
     const mask = this.#blocks.get(blockOf(page));

@@ -1,5 +1,6 @@
 /** hmm_range_fault (mm/hmm.c): make the CPU page table hold what a device needs, and read it. */
 
+import type { FaultBuffer } from '../faults.ts';
 import {
   addRange,
   andNotMask,
@@ -142,4 +143,14 @@ export function rangeFault(mm: LinuxMmState, request: RangeFaultRequest): RangeF
     }
     from = page;
   }
+}
+
+/** What the CPU maps lies in a VMA, and `rangeFault` finds it usable. Huge entries and denied VMAs are looked at one by one. */
+export function rangeFaults(mm: LinuxMmState, device: number, faults: FaultBuffer): number {
+  if (mm.huge.size > 0 || !mm.deniedVma.isEmpty) return 0;
+  const { core, costs } = mm;
+  const served = core.mirrorFaults(device, faults);
+  mm.counters.rangeFaults += served;
+  core.spend(costs.rangeFaultNs + costs.rangeFaultEntryNs, 'faultService', served);
+  return served;
 }

@@ -1,6 +1,6 @@
 /** What a driver says to Linux core MM, and what it is told. Names follow the kernel's. */
 
-import type { Access } from '../faults.ts';
+import type { Access, FaultBuffer } from '../faults.ts';
 import type { PageMask } from '../mask.ts';
 import type { Trigger } from '../metrics.ts';
 import type { MoveOptions, Vma } from '../model.ts';
@@ -143,6 +143,11 @@ export interface LinuxMm {
   fault(page: number, write: boolean, cause: FaultCause): boolean;
   /** hmm_range_fault with faulting: one attempt. Pages are in the core's page table of the CPU afterwards. */
   rangeFault(request: RangeFaultRequest): RangeFaultStatus;
+  /**
+   * rangeFault of one page for each of many faults, and the mapping of it (`Core.mirrorFaults`), where the page is usable
+   * as it is. Gives how many faults were served; the others take the ordinary way.
+   */
+  rangeFaults(device: number, faults: FaultBuffer): number;
   /** Pages of the block that a snapshot for `device` returns as valid (with write permission). */
   validMask(block: number, device: number, out: PageMask, write?: boolean): PageMask;
   /** The same of one page. */
