@@ -1,7 +1,7 @@
 /** What the recording of the kernel does not show: windows, costs, kinds of memory, and the calls that drivers make. */
 
 import { describe, expect, it } from 'vitest';
-import { ACCESS } from '../../src/replay/faults.ts';
+import { ACCESS, FaultBuffer } from '../../src/replay/faults.ts';
 import { createLinuxMm, type LinuxMm, type LinuxMmOptions, type NotifierRange } from '../../src/replay/linux-mm.ts';
 import { countPages, newMask, rangeMask, releaseScratch, scratchMark } from '../../src/replay/mask.ts';
 import { HOST } from '../../src/replay/model.ts';
@@ -293,6 +293,31 @@ describe('hmm_range_fault', () => {
     plain.addVma(512, 4);
     mm.rangeFault(request(1, 512, 515));
     expect(plain.spentNs).toBe(100 + 4 * 3 + 4 * 7);
+  });
+
+  it('serves many faults at the price of a call and an entry each', () => {
+    const { plain, mm } = setup({ costs: { rangeFaultNs: 100, rangeFaultEntryNs: 3 } });
+    const faults = new FaultBuffer();
+    faults.count = 5;
+    expect(mm.rangeFaults(2, faults)).toBe(5);
+    expect(plain.counts['mirror.2']).toBe(5);
+    expect(mm.counters.rangeFaults).toBe(5);
+    expect(plain.spentNs).toBe(5 * 103);
+  });
+
+  it('looks at faults one by one while a VMA is denied or an entry is huge', () => {
+    const { plain, mm } = setup({}, { pageBytes: 2 ** 21, zeroPage: false });
+    plain.addVma(512, 512);
+    plain.addVma(2048, 4);
+    const faults = new FaultBuffer();
+    faults.count = 5;
+    mm.mprotect(2048, 2051, 'none');
+    expect(mm.rangeFaults(1, faults)).toBe(0);
+    mm.mprotect(2048, 2051, 'write');
+    expect(mm.rangeFaults(1, faults)).toBe(5);
+    mm.hostFault(512, ACCESS.write);
+    expect(mm.rangeFaults(1, faults)).toBe(0);
+    expect(mm.counters.rangeFaults).toBe(5);
   });
 });
 

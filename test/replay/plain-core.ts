@@ -1,5 +1,6 @@
 /** The core as plain tables, without time, for tests of services that stand on it. Only what they use is there. */
 
+import type { FaultBuffer } from '../../src/replay/faults.ts';
 import { addPage, forEachPage, newMask, type PageMask, pageInBlock } from '../../src/replay/mask.ts';
 import type { Core, Rights, Vma } from '../../src/replay/model.ts';
 import type { Allocation, AllocationKind } from '../../src/trace/compiled.ts';
@@ -143,6 +144,11 @@ export class PlainCore {
   mapPage(actor: number, page: number, rights: Rights): void {
     this.map(actor, Math.floor(page / BLOCK), addPage(newMask(), pageInBlock(page)), rights, 1);
   }
+  /** As if all of them were served. */
+  mirrorFaults(device: number, { count }: FaultBuffer): number {
+    this.#add(`mirror.${device}`, count);
+    return count;
+  }
   unmap(actor: number, block: number, mask: PageMask): void {
     const held = this.#rights[actor].block(block);
     forEachPage(mask, (page) => {
@@ -152,8 +158,8 @@ export class PlainCore {
   beginMigration(): void {}
   tlbInvalidate(): void {}
   hostShootdown(): void {}
-  spend(ns: number): void {
-    this.spentNs += ns;
+  spend(ns: number, _cause?: string, times = 1): void {
+    this.spentNs += ns * times;
   }
   now(): number {
     return this.spentNs;
