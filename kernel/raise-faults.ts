@@ -146,9 +146,10 @@ function findFaults(frame: usize, from: i32, end: i32): i32 {
 function fetchFound(frame: usize): void {
   const pages = part(frame, ROW_PAGE);
   const ofPage = part(frame, OF_PAGE);
-  const words = at(load<i32>(frame, MMU_WORDS));
-  const stride = at(load<i32>(frame, MMU_KIND));
-  const all = <usize>(load<i32>(frame, ACTORS) * load<i32>(frame, MMU_KINDS)) * stride;
+  const actors = load<i32>(frame, ACTORS);
+  const stride = at(load<i32>(frame, MMU_ACTOR));
+  const hosts = at(load<i32>(frame, MMU_WORDS));
+  const writes = part(frame, KIND_WORDS + 4);
   const readable = part(frame, READABLE);
   const mine = readable + <usize>load<i32>(frame, DEVICE) * part(frame, STATE_ACTOR);
   const found = frame + FOUND;
@@ -156,13 +157,11 @@ function fetchFound(frame: usize): void {
   let sum: i32 = 0;
   for (let k = 0; k < n; k++) {
     const id = load<i32>(word(pages, load<i32>(word(found, k))));
-    // There are a host and a device at least, and two kinds.
-    sum += load<i32>(double(ofPage, id));
-    const its = word(words, id);
-    sum += load<i32>(its) + load<i32>(its + stride) + load<i32>(its + 2 * stride) + load<i32>(its + 3 * stride);
+    sum += load<i32>(double(ofPage, id)) + load<i32>(word(hosts, id)) + load<i32>(word(writes, id));
   }
-  for (let more = words + 4 * stride; more < words + all; more += stride) {
-    for (let k = 0; k < n; k++) sum += load<i32>(word(more, load<i32>(word(pages, load<i32>(word(found, k))))));
+  for (let other = 1, its = hosts + stride; other < actors; other++, its += stride) {
+    if (other == load<i32>(frame, DEVICE)) continue;
+    for (let k = 0; k < n; k++) sum += load<i32>(word(its, load<i32>(word(pages, load<i32>(word(found, k))))));
   }
   for (let k = 0; k < n; k++) {
     const state = stateWord(load<u32>(double(ofPage, load<i32>(word(pages, load<i32>(word(found, k)))))));
@@ -225,10 +224,10 @@ function raiseFound(frame: usize, end: i32): i32 {
       break;
     }
     for (let other = 0, there = readable + state, base = firstWords; other < actors; other++) {
-      if ((load<i32>(there) & bit) != 0) {
-        for (let kind = 0, its = word(at(base), id); kind < kinds; kind++, its += at(kindStride)) {
-          store<i32>(its, load<i32>(its) & ~laneBit);
-        }
+      let its = word(at(base), id);
+      // What is not settled for reads is settled for nothing.
+      if ((load<i32>(there) & bit) != 0 && (load<i32>(its) & laneBit) != 0) {
+        for (let kind = 0; kind < kinds; kind++, its += at(kindStride)) store<i32>(its, load<i32>(its) & ~laneBit);
       }
       there += stateStride;
       base += actorStride;

@@ -149,6 +149,8 @@ export class Mmu {
   clearPageOf(actor: number, id: number, laneBit: number): void {
     const { base, own } = this;
     const { words } = this.memory;
+    // What is not settled for reads is settled for nothing.
+    if ((words[base[actor * KINDS] + id] & laneBit) === 0) return;
     for (let kind = 0; kind < own; kind++) words[base[actor * KINDS + kind] + id] &= ~laneBit;
   }
 
