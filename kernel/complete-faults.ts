@@ -61,20 +61,13 @@ export function completeTouches(frame: usize, from: i32, last: i32): i32 {
   return i;
 }
 
-/** Looks at the counts of the entries' pages, as `fetchFound` does at what it fetches. */
+/** Looks at the wide counts of the entries' pages, as `fetchFound` does at what it fetches. Bytes were counted a moment ago. */
 function fetchCounts(frame: usize, from: i32, end: i32): void {
+  if (!hasCarried()) return;
   const ids = part(frame, FAULT_ID);
-  const low = at(load<i32>(frame, COUNT_LOW));
+  const high = at(load<i32>(frame, COUNT_HIGH));
   let sum: i32 = 0;
-  if (hasCarried()) {
-    const high = at(load<i32>(frame, COUNT_HIGH));
-    for (let i = from; i < end; i++) {
-      const id = load<i32>(word(ids, i));
-      sum += load<i32>(word(high, id)) + <i32>load<u8>(low + <usize>id);
-    }
-  } else {
-    for (let i = from; i < end; i++) sum += <i32>load<u8>(low + <usize>load<i32>(word(ids, i)));
-  }
+  for (let i = from; i < end; i++) sum += load<i32>(word(high, load<i32>(word(ids, i))));
   store<i32>(frame, sum, FETCHED);
 }
 
