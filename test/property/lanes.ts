@@ -9,7 +9,7 @@ import { CAUSES } from '../../src/replay/metrics.ts';
 import type { ModelDefinition, ParameterValue } from '../../src/replay/model.ts';
 import type { CompiledTrace } from '../../src/trace/compiled.ts';
 import { timedPlatform, unitPlatform } from '../helpers/platforms.ts';
-import { laneSpec, replayFast } from '../helpers/run.ts';
+import { expectSameQuietly, laneSpec, replayFast } from '../helpers/run.ts';
 import { replayReference } from '../reference/engine.ts';
 
 export interface LanePlan {
@@ -98,6 +98,7 @@ export function expectAgreement(
 ): void {
   const specs = plans.map((plan) => specOf(trace, plan));
   const fast = replayFast(trace, specs, true, memory);
+  expectSameQuietly(trace, specs, fast, true, memory);
   specs.forEach((spec, lane) => {
     const reference = replayReference(trace, spec, {
       check: true,

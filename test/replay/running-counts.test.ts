@@ -86,7 +86,7 @@ test('access counters of runs that notify at different times', () => {
 test('a page mapped remotely needs no second look once its first touch is done', () => {
   const touch = vi.spyOn(LaneRun.prototype, 'touch');
   const rows = ['0 cpu w 0x200000 8K', ...Array.from({ length: 20 }, (_, i) => `0 gpu0 r 0x200${(i % 2) * 8}00 64`)];
-  const run = runModel(remoteToy(100), rows, { inFlight: 1 });
+  const run = runModel(remoteToy(100), rows, { inFlight: 1, engine: 'fast' });
   expect(run.metrics['remote.device.accesses']).toBe(20);
   // Two pages of the CPU's, then the device's fault. (Both addresses are in one page.)
   expect(touch).toHaveBeenCalledTimes(3);
