@@ -1,10 +1,21 @@
 /** The program as it is built: modules joined into few files, beside which everything is found that is loaded by name. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { joinModules } from '../scripts/build/join.ts';
+import { CACHED_FROM_BYTES } from '../src/trace/cache/identity.ts';
 import { gmemEval, ROOT, scratchFolder, TOY } from './cli/harness.ts';
 
 // Packages are found from there.
@@ -94,6 +105,28 @@ export default defineModel({
 `,
   );
   expect(JSON.parse(built('run', TRACE, '-m', model, '--format', 'json', '--quiet')).runs[0].model).toBe('mine');
+});
+
+test('what another build has cached is not used', () => {
+  const scratch = scratchFolder();
+  const trace = join(scratch, 'trace.csv');
+  const rows = Array.from({ length: 60_000 }, (_, i) => `${i},gpu0,read,0x${((i % 100) * 4096).toString(16)},64\n`);
+  writeFileSync(trace, `time_ns,actor,op,addr,size\n${rows.join('')}`);
+  expect(statSync(trace).size).toBeGreaterThan(CACHED_FROM_BYTES);
+  const cache = join(scratch, 'cache');
+  const env = { ...process.env, GMEM_EVAL_CACHE: cache, GMEM_EVAL_CACHE_SIZE: '1GiB' };
+  const run = (): number => {
+    execFileSync(process.execPath, [program, 'run', trace, '-m', 'gmem', '--quiet'], { env });
+    return readdirSync(cache).filter((name) => name.endsWith('.arrow')).length;
+  };
+  expect(run()).toBe(1);
+  expect(run()).toBe(1);
+  // A module that is loaded by its name, and one of those with what several share: remarks change nothing but the texts.
+  const shared = readdirSync(dist).find((name) => name.startsWith('shared-'));
+  appendFileSync(join(dist, 'trace/formats/csv.js'), '// another build\n');
+  expect(run()).toBe(2);
+  appendFileSync(join(dist, `${shared}`), '// another build\n');
+  expect(run()).toBe(3);
 });
 
 test('it can be imported', () => {

@@ -76,15 +76,18 @@ let ofReader: string | null = null;
 
 /** Of the files that read traces, or of all that were built: an entry made by other rules is never found. */
 function readerHash(): string {
-  if (ofReader !== null) return ofReader;
-  const folder = fileURLToPath(codeUrl(RUNS_FROM_SOURCE ? './trace/' : './'));
+  ofReader ??= codeHash(fileURLToPath(codeUrl(RUNS_FROM_SOURCE ? './trace/' : './')));
+  return ofReader;
+}
+
+/** Of the names and texts of all modules in a folder. */
+export function codeHash(folder: string): string {
   const hash = createHash('sha256');
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /(?<!\.d)\.[jt]s$/.test(name),
   );
   for (const name of names.sort()) hash.update(name).update(readFileSync(join(folder, name)));
-  ofReader = hash.digest('hex');
-  return ofReader;
+  return hash.digest('hex');
 }
 
 /** Below this many bytes as stored, a trace is read in less time than anybody notices, and is not cached. */
