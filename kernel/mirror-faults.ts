@@ -53,6 +53,7 @@ export function mirrorFaults(frame: usize): i32 {
     const written = load<i32>(hostWritable + state);
     const granted = access == READ ? load<i32>(hostReadable + state) : access == WRITE ? written : 0;
     if ((granted & ~(mine | load<i32>(here + state)) & bit) == 0) continue;
+    // Some stronger fault of the same page may have to come first.
     if (access != strongest && (shared & (1 << (id & 31))) != 0) continue;
     if (<u32>load<u8>(outcomes + <usize>i) != PENDING) continue;
     store<i32>(readable + state, mine | bit);

@@ -72,7 +72,10 @@ export function createNouveau(core: Core, p: HmmParameters): ModelHooks {
   });
 
   // --- device faults ---------------------------------------------------------------------------------------------
-  /** One pass: the whole buffer, sorted by address and then the stronger access first, one page a service. */
+  /**
+   * One pass: the whole buffer, sorted by address and then the stronger access first, one page a service. Faults whose pages
+   * are usable as they are go first and together: no service changes what another page's finds.
+   */
   function deviceFaults(device: number, faults: FaultBuffer): void {
     const { count } = faults;
     core.spend(count * p.faultNs, 'faultService');
