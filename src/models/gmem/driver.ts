@@ -7,7 +7,16 @@
  * out there.
  */
 import type { LinkSpeed } from '../../platforms/platform.ts';
-import { andMask, BLOCK_BYTES, BLOCK_PAGES, countPages, forEachRun, newMask, PAGE_BYTES } from '../../replay/mask.ts';
+import {
+  andMask,
+  BLOCK_BYTES,
+  BLOCK_PAGES,
+  countPages,
+  endOfRun,
+  newMask,
+  nextPage,
+  PAGE_BYTES,
+} from '../../replay/mask.ts';
 import type { SpentOn, Trigger } from '../../replay/metrics.ts';
 import { type Core, HOST, RIGHTS } from '../../replay/model.ts';
 import type { GmClock } from './clock.ts';
@@ -59,6 +68,9 @@ export interface Place {
   readonly offsetBytes: number;
 }
 
+/** Copies take their time on the clock of this model. */
+const TIMED_HERE = { timing: 'none' } as const;
+
 export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDriver {
   const { platform } = core;
   const { generation } = config;
@@ -79,18 +91,20 @@ export function createDriver(core: Core, config: GmConfig, clock: GmClock): GmDr
     const link = to === HOST ? platform.link.d2h : platform.link.h2d;
     let ns = 0;
     andMask(core.residentMask(from, m.block, present), m.mask);
-    forEachRun(present, (first, last) => {
+    for (let first = nextPage(present, 0); first >= 0; ) {
+      const last = endOfRun(present, first);
       ns += copyNs(link, (last - first + 1) * PAGE_BYTES);
-    });
+      first = nextPage(present, last + 1);
+    }
     const key = from * core.actors.length + to;
     clock.passUntil(linkFreeNs.get(key) ?? 0, 'transfer');
     clock.pass(ns, 'transfer');
     linkFreeNs.set(key, clock.ns);
-    core.move(m.block, m.mask, to, trigger, { timing: 'none' });
+    core.move(m.block, m.mask, to, trigger, TIMED_HERE);
   }
 
   function fill(m: GmMapping, at: number): void {
-    const pages = core.populate(m.block, m.mask, at, { timing: 'none' });
+    const pages = core.populate(m.block, m.mask, at, TIMED_HERE);
     const speed = at === HOST ? platform.host.zeroBytesPerNs : platform.device.zeroBytesPerNs;
     clock.pass(Math.round((pages * PAGE_BYTES) / speed), 'transfer');
   }

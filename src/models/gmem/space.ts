@@ -13,7 +13,11 @@ export function tracedSpace(core: Core): PeerSpace {
   const vmasOf = (firstBlock: number, lastBlock: number) =>
     core.vmasIn(firstBlock * BLOCK_PAGES, lastBlock * BLOCK_PAGES + BLOCK_PAGES - 1);
   return {
-    isPeerShared: (block) => vmasOf(block, block).some(isPeerShared),
+    isPeerShared(block) {
+      // Nearly always the VMA of the first page decides; a list is made for the others.
+      const first = core.vmaAt(block * BLOCK_PAGES);
+      return (first !== null && isPeerShared(first)) || vmasOf(block, block).some(isPeerShared);
+    },
 
     inOneVma: (firstBlock, lastBlock) =>
       vmasOf(firstBlock, lastBlock).some(
