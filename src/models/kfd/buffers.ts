@@ -20,12 +20,12 @@ export function ensureBo(svms: Svms, range: SvmRange, gpu: number): boolean {
   if (reuseBo(range, gpu)) return true;
   const pages = pagesOf(range);
   if (!takeVram(svms, gpu, pages)) {
-    svms.log('bofail');
+    svms.log?.('bofail');
     return false;
   }
   const bo: SvmBo = { id: svms.nextBoId++, gpu, pages, refs: 1, evicting: false, gutted: false, ranges: [range] };
   svms.buffers[gpu].add(bo);
-  svms.log('bo+', gpu, bo.id, pages);
+  svms.log?.('bo+', gpu, bo.id, pages);
   // AMDGPU_GEM_CREATE_VRAM_CLEARED: the whole buffer is cleared, and the driver waits for it.
   svms.core.spend((pages * PAGE_BYTES) / svms.core.platform.device.zeroBytesPerNs, 'transfer');
   svms.core.count('roundTrips');
@@ -70,7 +70,7 @@ export function releaseBoRef(svms: Svms, bo: SvmBo): void {
   for (const range of bo.ranges) if (range.bo === bo) range.bo = null;
   bo.ranges = [];
   freeVram(svms, bo);
-  svms.log('bo-', bo.gpu, bo.id);
+  svms.log?.('bo-', bo.gpu, bo.id);
 }
 
 function freeVram(svms: Svms, bo: SvmBo): void {
@@ -84,7 +84,7 @@ function freeVram(svms: Svms, bo: SvmBo): void {
 export function evictOldest(svms: Svms, gpu: number): boolean {
   const bo = svms.buffers[gpu].oldest;
   if (bo === null) return false;
-  svms.log('evict', gpu, bo.id);
+  svms.log?.('evict', gpu, bo.id);
   let resident = 0;
   let firstPage = Number.POSITIVE_INFINITY;
   for (const range of bo.ranges) {
@@ -99,7 +99,7 @@ export function evictOldest(svms: Svms, gpu: number): boolean {
     if (range.actualLoc === SYSMEM) range.bo = null;
   }
   if (bo.refs > 1) {
-    svms.log('gut', gpu, bo.id);
+    svms.log?.('gut', gpu, bo.id);
     freeVram(svms, bo);
   }
   releaseBoRef(svms, bo);

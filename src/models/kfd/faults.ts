@@ -41,13 +41,13 @@ export function restorePages(svms: Svms, gpu: number, page: number, write: boole
   const best = bestRestoreLocation(svms, range, gpu);
   if (best === NO_ACCESS) return 'noaccess';
 
-  svms.log('pf', gpu, page, write, arrivedNs);
+  svms.log?.('pf', gpu, page, write, arrivedNs);
   svms.core.spend(svms.costs.faultNs, 'faultService');
   const { first, last } = svms.legacy ? range : granule(range, page);
   const migrate = svms.legacy ? range.actualLoc !== best : range.actualLoc !== SYSMEM || best !== SYSMEM;
   if (migrate) bringTo(svms, range, best, first, last);
   validateAndMap(svms, range, first, last, gpuBit(gpu));
-  svms.log('pfe', gpu, page, migrate);
+  svms.log?.('pfe', gpu, page, migrate);
   return 'served';
 }
 
@@ -58,7 +58,7 @@ function bringTo(svms: Svms, range: SvmRange, best: number, first: number, last:
     return;
   }
   if (migrateToVram(svms, range, best, first, last, MIGRATE.gpuFault)) return;
-  svms.log('note', 'fallback');
+  svms.log?.('note', 'fallback');
   if (range.actualLoc !== SYSMEM && range.actualLoc !== best) vramToRam(svms, range, first, last, MIGRATE.gpuFault);
 }
 

@@ -3,7 +3,7 @@
 import type { NotifierRange } from '../../replay/linux-mm/types.ts';
 import {
   andMask,
-  copyMask,
+  blockOf,
   countPages,
   endOfRun,
   nextPage,
@@ -13,11 +13,10 @@ import {
 } from '../../replay/mask.ts';
 import { RIGHTS } from '../../replay/model.ts';
 import { dropRanges, linkRanges, splitRange } from './ranges.ts';
-import { firstOn, forEachBlock } from './residency.ts';
+import { firstOn, takeBlock } from './residency.ts';
 import {
   FLAG,
   gpuBit,
-  gpusIn,
   pageOwner,
   RESTORE_DELAY_NS,
   type SvmRange,
@@ -28,6 +27,9 @@ import {
   UNMAP,
   type UnmapTrigger,
 } from './types.ts';
+
+/** Of the notifier: no invalidation comes between the faults of one call. */
+const UNCHANGED = (): number => 0;
 
 /** How a validation ended: `noVma` is -EFAULT; `foreign` stands for the endless loop of hmm_range_fault (see `validateAndMap`). */
 type Validation = 'done' | 'noVma' | 'foreign';
@@ -56,15 +58,15 @@ export function validateAndMap(svms: Svms, range: SvmRange, first: number, last:
       if (device < 0 && range.bo !== null) {
         const stuck = firstOn(svms, range.bo.gpu, page, end);
         if (stuck >= 0) {
-          svms.log('hmm_livelock', stuck, range.bo.gpu);
+          svms.log?.('hmm_livelock', stuck, range.bo.gpu);
           svms.core.warn(
             'a range is shared by GPUs of several owners while in VRAM: the kernel would hang; not mapped',
           );
           return 'foreign';
         }
       }
-      svms.mm.rangeFault({ firstPage: page, lastPage: end, device, write: vma.writable, sequence: () => 0 });
-      for (const gpu of gpusIn(svms, gpus)) mapPiece(svms, range, page, end, gpu, vma);
+      svms.mm.rangeFault({ firstPage: page, lastPage: end, device, write: vma.writable, sequence: UNCHANGED });
+      for (const gpu of svms.gpus) if ((gpus & gpuBit(gpu)) !== 0) mapPiece(svms, range, page, end, gpu, vma);
       if (end === last) range.mappedToGpu = true;
     }
     page = end + 1;
@@ -77,24 +79,27 @@ export function validateAndMap(svms: Svms, range: SvmRange, first: number, last:
 function usableInPlace(svms: Svms, range: SvmRange, gpus: number): number {
   if (range.bo === null) return -1;
   const owner = pageOwner(svms, range.bo.gpu);
-  return gpusIn(svms, gpus).every((gpu) => pageOwner(svms, gpu) === owner) ? range.bo.gpu : -1;
+  for (const gpu of svms.gpus) if ((gpus & gpuBit(gpu)) !== 0 && pageOwner(svms, gpu) !== owner) return -1;
+  return range.bo.gpu;
 }
 
 /** `svm_range_map_to_gpus` for one GPU: one update for each run of pages in one memory domain. */
 function mapPiece(svms: Svms, range: SvmRange, first: number, last: number, gpu: number, vma: SvmVma): void {
   const { core, costs } = svms;
   if (range.bo !== null && range.holdsBo && !sameHive(svms, gpu, range.bo.gpu)) {
-    svms.log('note', 'nop2p', gpu);
+    svms.log?.('note', 'nop2p', gpu);
     return;
   }
   const writable = vma.writable && (range.flags & FLAG.gpuReadOnly) === 0;
   const rights = writable ? RIGHTS.atomic : RIGHTS.read;
   const mark = scratchMark();
+  const pages = scratchMask();
   const inVram = scratchMask();
-  const part = scratchMask();
   let runFirst = first;
   let runLocation = -1;
-  forEachBlock(first, last, (block, pages) => {
+  for (let page = first; page <= last; ) {
+    const block = blockOf(page);
+    page = takeBlock(pages, page, last);
     if (range.bo !== null) andMask(core.residentMask(range.bo.gpu, block, inVram), pages);
     let entries = 0;
     for (let at = nextPage(pages, 0); at >= 0; ) {
@@ -103,7 +108,7 @@ function mapPiece(svms: Svms, range: SvmRange, first: number, last: number, gpu:
       const end = Math.min(endOfDomain, endOfRun(pages, at));
       const location = vram ? range.bo!.gpu : SYSMEM;
       if (location !== runLocation) {
-        if (runLocation >= 0) svms.log('map', gpu, runFirst, block * 512 + at - 1, runLocation, writable);
+        if (runLocation >= 0) svms.log?.('map', gpu, runFirst, block * 512 + at - 1, runLocation, writable);
         runFirst = block * 512 + at;
         runLocation = location;
       }
@@ -112,11 +117,11 @@ function mapPiece(svms: Svms, range: SvmRange, first: number, last: number, gpu:
       entries += whole ? 1 : end - at + 1;
       at = end + 1 > 511 ? -1 : nextPage(pages, end + 1);
     }
-    core.map(gpu, block, copyMask(part, pages), rights, entries);
+    core.map(gpu, block, pages, rights, entries);
     core.spend(countPages(pages) * costs.mapPageNs, 'mapping');
-  });
+  }
   releaseScratch(mark);
-  svms.log('map', gpu, runFirst, last, runLocation, writable);
+  svms.log?.('map', gpu, runFirst, last, runLocation, writable);
   flushTlb(svms, gpu);
 }
 
@@ -136,15 +141,20 @@ function beforeNext(mask: Int32Array, at: number): number {
 function unmapFromGpus(svms: Svms, range: SvmRange, first: number, last: number, trigger: UnmapTrigger): void {
   if (!range.mappedToGpu) return;
   if (range.first === first && range.last === last) range.mappedToGpu = false;
-  for (const gpu of gpusIn(svms, range.access | range.accessInPlace)) {
-    svms.log('unmap', gpu, first, last, trigger);
-    let calls = 1;
-    forEachBlock(first, last, (block, pages) => {
+  const gpus = range.access | range.accessInPlace;
+  const mark = scratchMark();
+  const pages = scratchMask();
+  for (const gpu of svms.gpus) {
+    if ((gpus & gpuBit(gpu)) === 0) continue;
+    svms.log?.('unmap', gpu, first, last, trigger);
+    for (let page = first, calls = 1; page <= last; calls = 0) {
+      const block = blockOf(page);
+      page = takeBlock(pages, page, last);
       svms.core.unmap(gpu, block, pages, calls);
-      calls = 0;
-    });
+    }
     flushTlb(svms, gpu);
   }
+  releaseScratch(mark);
 }
 
 /** `svm_range_cpu_invalidate_pagetables`, once for each range that the invalidation meets. Returns how many. */
@@ -195,7 +205,7 @@ function evictRange(svms: Svms, range: SvmRange, first: number, last: number, tr
 /** `kgd2kfd_quiesce_mm`: no queue of the process runs until the restore work is through. */
 function stopQueues(svms: Svms): void {
   const { core } = svms;
-  svms.log('quiesce');
+  svms.log?.('quiesce');
   core.countOwn('queueEvictions');
   core.count('roundTrips');
   scheduleRestore(svms);
@@ -204,7 +214,7 @@ function stopQueues(svms: Svms): void {
 export const RESTORE_WORK = 1;
 
 function scheduleRestore(svms: Svms): void {
-  svms.log('resq');
+  svms.log?.('resq');
   svms.core.wakeAt(svms.core.now() + RESTORE_DELAY_NS, RESTORE_WORK);
   for (const gpu of svms.gpus) svms.core.stall(gpu, RESTORE_DELAY_NS, 'wait');
 }
@@ -214,7 +224,7 @@ export function restoreWork(svms: Svms): void {
   const { core } = svms;
   if (svms.evictedRanges === 0) return;
   const begunNs = core.now();
-  svms.log('restore', begunNs);
+  svms.log?.('restore', begunNs);
   const evicted = svms.evictedRanges;
   let failed = false;
   for (const range of svms.list) {
@@ -229,10 +239,10 @@ export function restoreWork(svms: Svms): void {
   for (const gpu of svms.gpus) core.stall(gpu, core.now() - begunNs, 'mapping');
   if (failed) {
     scheduleRestore(svms);
-    svms.log('resched');
+    svms.log?.('resched');
     return;
   }
   svms.evictedRanges = 0;
   core.count('roundTrips');
-  svms.log('resume');
+  svms.log?.('resume');
 }

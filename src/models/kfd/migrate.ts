@@ -124,7 +124,7 @@ function copyPiece(
   if (jobs.count > 0) core.count('roundTrips');
   core.spend(jobs.count * costs.copyJobNs, 'transfer');
   core.spend(pages * (to === HOST ? costs.migrateOutPageNs : costs.migrateInPageNs), 'mapping');
-  svms.log('mig', trigger, from, to, first, last, collected, pages, copied, jobs.count);
+  svms.log?.('mig', trigger, from, to, first, last, collected, pages, copied, jobs.count);
   return pages;
 }
 

@@ -14,6 +14,13 @@ import {
 } from '../../replay/mask.ts';
 import type { Svms } from './types.ts';
 
+/** Makes `mask` the pages of page..last that lie in the block of `page`; gives the page after them. */
+export function takeBlock(mask: PageMask, page: number, last: number): number {
+  const end = Math.min(last, (blockOf(page) + 1) * BLOCK_PAGES - 1);
+  setRange(mask, pageInBlock(page), pageInBlock(end));
+  return end + 1;
+}
+
 /**
  * Calls `visit(block, mask)` for each 2 MiB block that first..last meets; the mask is used again. Scratch masks that
  * `visit` takes are given back at the end.
@@ -23,10 +30,8 @@ export function forEachBlock(first: number, last: number, visit: (block: number,
   const mask = scratchMask();
   for (let page = first; page <= last; ) {
     const block = blockOf(page);
-    const end = Math.min(last, (block + 1) * BLOCK_PAGES - 1);
-    setRange(mask, pageInBlock(page), pageInBlock(end));
+    page = takeBlock(mask, page, last);
     visit(block, mask);
-    page = end + 1;
   }
   releaseScratch(mark);
 }

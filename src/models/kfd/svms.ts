@@ -28,8 +28,8 @@ export interface SvmOptions {
 export function createSvms(
   core: Core,
   options: SvmOptions,
-  vmaAt: (page: number) => SvmVma | null = (page) => asSvmVma(core.vmaAt(page)),
-  log: SvmLog = () => {},
+  vmaAt: (page: number) => SvmVma | null = vmasOfCore(core),
+  log?: SvmLog,
 ): Svms {
   const gpus = core.actors.map((_, actor) => actor).slice(1);
   const svms: Svms = {
@@ -66,8 +66,21 @@ export function createSvms(
   return svms;
 }
 
-function asSvmVma(vma: Vma | null): SvmVma | null {
-  if (vma === null) return null;
+function vmasOfCore(core: Core): (page: number) => SvmVma | null {
+  /** The one asked for last, and what it came to. */
+  let last: Vma | null = null;
+  let known: SvmVma | null = null;
+  return (page) => {
+    const vma = core.vmaAt(page);
+    if (vma !== last) {
+      known = vma === null ? null : asSvmVma(vma);
+      last = vma;
+    }
+    return known;
+  };
+}
+
+function asSvmVma(vma: Vma): SvmVma {
   const { kind, vma: place } = vma.allocation;
   return {
     first: vma.firstPage,

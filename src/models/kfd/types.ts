@@ -112,7 +112,8 @@ export interface GpuMapping {
 export interface Svms {
   readonly core: Core;
   readonly mm: LinuxMm;
-  readonly log: SvmLog;
+  /** Absent: nobody listens, and nothing is made for it. */
+  readonly log: SvmLog | undefined;
   readonly vmaAt: (page: number) => SvmVma | null;
   /** All GPUs that can take part, ascending; and as a bit set. */
   readonly gpus: readonly number[];
