@@ -93,30 +93,9 @@ function copyPiece(
   trigger: MigrateTrigger,
 ): number {
   const { core, mm, costs } = svms;
-  const coherent = to !== HOST && svms.cpuCoherent[to];
-  let collected = 0;
-  let copied = 0;
-  const jobs = new CopyJobs();
   const mark = scratchMark();
-  const source = scratchMask();
-  const options = {
-    trigger: BOOKED_UNDER[trigger],
-    move: { pagesPerCopy: COPY_JOB_PAGES },
-    // The buffer was cleared, and waited for, when it was made.
-    populate: { timing: 'none' as const },
-    allocate(block: number, pages: PageMask): void {
-      collected += countPages(pages);
-      andMask(core.residentMask(from, block, source), pages);
-      copied += countPages(source);
-      jobs.add(block, source);
-    },
-    moved(block: number, pages: PageMask): void {
-      if (to === HOST) return;
-      adopt(range, countPages(pages));
-      // DEVICE_COHERENT pages stay in the CPU page table: the CPU reads them where they are.
-      if (coherent) core.map(HOST, block, pages, RIGHTS.atomic, 0);
-    },
-  };
+  const { options, jobs } = piece;
+  piece.begin(svms, range, from, to, trigger);
   const pages =
     to === HOST ? mm.migrateToHost(from, first, last, options) : mm.migrateToDevice(to, first, last, options);
   releaseScratch(mark);
@@ -124,7 +103,7 @@ function copyPiece(
   if (jobs.count > 0) core.count('roundTrips');
   core.spend(jobs.count * costs.copyJobNs, 'transfer');
   core.spend(pages * (to === HOST ? costs.migrateOutPageNs : costs.migrateInPageNs), 'mapping');
-  svms.log?.('mig', trigger, from, to, first, last, collected, pages, copied, jobs.count);
+  svms.log?.('mig', trigger, from, to, first, last, piece.collected, pages, piece.copied, jobs.count);
   return pages;
 }
 
@@ -140,6 +119,12 @@ class CopyJobs {
   #runPages = 0;
   count = 0;
 
+  begin(): void {
+    this.#end = -2;
+    this.#runPages = 0;
+    this.count = 0;
+  }
+
   add(block: number, pages: PageMask): void {
     for (let first = nextPage(pages, 0); first >= 0; ) {
       const last = endOfRun(pages, first);
@@ -153,3 +138,54 @@ class CopyJobs {
     }
   }
 }
+
+/** What a migration of one piece tells core MM and hears from it. */
+class Piece {
+  readonly jobs = new CopyJobs();
+  /** Pages that were asked for, and those of them that had data to copy. */
+  collected = 0;
+  copied = 0;
+  readonly options = {
+    trigger: 'hint' as Trigger,
+    move: { pagesPerCopy: COPY_JOB_PAGES },
+    // The buffer was cleared, and waited for, when it was made.
+    populate: { timing: 'none' as const },
+    allocate: (block: number, pages: PageMask): void => this.#collect(block, pages),
+    moved: (block: number, pages: PageMask): void => this.#arrived(block, pages),
+  };
+  #svms!: Svms;
+  #range!: SvmRange;
+  #from = HOST as number;
+  #to = HOST as number;
+  #source!: PageMask;
+
+  /** Takes a scratch mask, which the caller gives back at the end. */
+  begin(svms: Svms, range: SvmRange, from: number, to: number, trigger: MigrateTrigger): void {
+    this.#svms = svms;
+    this.#range = range;
+    this.#from = from;
+    this.#to = to;
+    this.#source = scratchMask();
+    this.options.trigger = BOOKED_UNDER[trigger];
+    this.collected = 0;
+    this.copied = 0;
+    this.jobs.begin();
+  }
+
+  #collect(block: number, pages: PageMask): void {
+    this.collected += countPages(pages);
+    andMask(this.#svms.core.residentMask(this.#from, block, this.#source), pages);
+    this.copied += countPages(this.#source);
+    this.jobs.add(block, this.#source);
+  }
+
+  #arrived(block: number, pages: PageMask): void {
+    if (this.#to === HOST) return;
+    adopt(this.#range, countPages(pages));
+    // DEVICE_COHERENT pages stay in the CPU page table: the CPU reads them where they are.
+    if (this.#svms.cpuCoherent[this.#to]) this.#svms.core.map(HOST, block, pages, RIGHTS.atomic, 0);
+  }
+}
+
+/** One migration at a time, each done before the next begins: all of them use this. */
+const piece = new Piece();
