@@ -28,8 +28,8 @@ import {
   type UnmapTrigger,
 } from './types.ts';
 
-/** Of the notifier: no invalidation comes between the faults of one call. */
-const UNCHANGED = (): number => 0;
+/** The request that is being made: no invalidation comes between the faults of one, so its sequence number stays. */
+const REQUEST = { firstPage: 0, lastPage: 0, device: 0, write: false, sequence: () => 0 };
 
 /** How a validation ended: `noVma` is -EFAULT; `foreign` stands for the endless loop of hmm_range_fault (see `validateAndMap`). */
 type Validation = 'done' | 'noVma' | 'foreign';
@@ -65,7 +65,11 @@ export function validateAndMap(svms: Svms, range: SvmRange, first: number, last:
           return 'foreign';
         }
       }
-      svms.mm.rangeFault({ firstPage: page, lastPage: end, device, write: vma.writable, sequence: UNCHANGED });
+      REQUEST.firstPage = page;
+      REQUEST.lastPage = end;
+      REQUEST.device = device;
+      REQUEST.write = vma.writable;
+      svms.mm.rangeFault(REQUEST);
       for (const gpu of svms.gpus) if ((gpus & gpuBit(gpu)) !== 0) mapPiece(svms, range, page, end, gpu, vma);
       if (end === last) range.mappedToGpu = true;
     }
@@ -159,14 +163,23 @@ function unmapFromGpus(svms: Svms, range: SvmRange, first: number, last: number,
 
 /** `svm_range_cpu_invalidate_pagetables`, once for each range that the invalidation meets. Returns how many. */
 export function notifierCallback(svms: Svms, { event, firstPage, lastPage }: NotifierRange): number {
-  const ranges = svms.objects.meeting(firstPage, lastPage);
-  for (const range of ranges) {
-    const first = Math.max(firstPage, range.first);
-    const last = Math.min(lastPage, range.last);
-    if (event === 'unmap') unmapFromCpu(svms, range, first, last);
-    else evictRange(svms, range, first, last, event === 'migrate' ? UNMAP.notifierMigrate : UNMAP.notifier);
+  const { objects } = svms;
+  if (event === 'unmap') {
+    // A list, since what dies is split off.
+    const ranges = objects.meeting(firstPage, lastPage);
+    for (const range of ranges) {
+      unmapFromCpu(svms, range, Math.max(firstPage, range.first), Math.min(lastPage, range.last));
+    }
+    return ranges.length;
   }
-  return ranges.length;
+  const trigger = event === 'migrate' ? UNMAP.notifierMigrate : UNMAP.notifier;
+  const begin = objects.indexFrom(firstPage);
+  let i = begin;
+  for (; i < objects.size && objects.get(i).first <= lastPage; i++) {
+    const range = objects.get(i);
+    evictRange(svms, range, Math.max(firstPage, range.first), Math.min(lastPage, range.last), trigger);
+  }
+  return i - begin;
 }
 
 /**

@@ -95,7 +95,9 @@ function asSvmVma(vma: Vma): SvmVma {
 /** `svm_migrate_folio_free`: pages left VRAM, and with them their references to the buffer. */
 function pagesFreed(svms: Svms, gpu: number, block: number, pages: PageMask): void {
   if (gpu === HOST) return;
-  for (const range of svms.objects.meeting(block * 512, block * 512 + 511)) {
+  const { objects } = svms;
+  for (let i = objects.indexFrom(block * 512); i < objects.size && objects.get(i).first <= block * 512 + 511; i++) {
+    const range = objects.get(i);
     const freed = countPagesIn(pages, inBlock(range, block, 'first'), inBlock(range, block, 'last'));
     if (freed === 0 || range.bo === null) continue;
     range.vramPages -= freed;
